@@ -1,0 +1,28 @@
+# Kernels are compiled once per instruction set; cpp/src/isa.cpp picks one at run time.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
+  set(OPTCORE_ISAS generic avx2 avx512)
+  set(OPTCORE_ISA_FLAGS_generic -march=x86-64-v2)
+  set(OPTCORE_ISA_FLAGS_avx2 -march=x86-64-v3)
+  set(OPTCORE_ISA_FLAGS_avx512 -march=x86-64-v4 -mprefer-vector-width=512)
+else()
+  set(OPTCORE_ISAS generic)
+  set(OPTCORE_ISA_FLAGS_generic "")
+endif()
+
+# optcore_add_kernels(<library> <source>...): one object library per instruction set.
+function(optcore_add_kernels library)
+  foreach(isa IN LISTS OPTCORE_ISAS)
+    set(objects ${library}_${isa})
+    add_library(${objects} OBJECT ${ARGN})
+    target_link_libraries(${objects} PRIVATE optcore_core)
+    target_include_directories(${objects} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/src)
+    target_compile_options(${objects} PRIVATE ${OPTCORE_ISA_FLAGS_${isa}}
+      -fno-exceptions -fno-rtti)
+    optcore_warnings(${objects})
+    optcore_numerics(${objects})
+    target_sources(${library} PRIVATE $<TARGET_OBJECTS:${objects}>)
+  endforeach()
+  if(NOT OPTCORE_ISAS STREQUAL "generic")
+    target_compile_definitions(${library} PRIVATE OPTCORE_X86_KERNELS)
+  endif()
+endfunction()

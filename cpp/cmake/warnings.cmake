@@ -1,0 +1,15 @@
+# Warnings of one target of ours; errors where OPTCORE_WERROR asks for it (presets, CI).
+option(OPTCORE_WERROR "Treat warnings as errors" OFF)
+
+function(optcore_warnings target)
+  target_compile_options(${target} PRIVATE
+    $<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wconversion;-Wno-sign-conversion;-Wdouble-promotion;-Wshadow;-Wno-psabi>
+    $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<BOOL:${OPTCORE_WERROR}>>:-Werror>
+    $<$<AND:$<COMPILE_LANGUAGE:CUDA>,$<BOOL:${OPTCORE_WERROR}>>:--Werror=all-warnings>)
+endfunction()
+
+# Floating point: contraction to fused multiply-add, no errno; never -ffast-math.
+function(optcore_numerics target)
+  target_compile_options(${target} PRIVATE
+    $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=fast;-fno-math-errno;-fno-trapping-math>)
+endfunction()

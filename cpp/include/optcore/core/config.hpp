@@ -1,0 +1,51 @@
+#pragma once
+
+// The only header with compiler and target conditions.
+
+#if !defined(__cplusplus) || __cplusplus < 202002L
+#error "optcore needs C++20 (-std=c++20)"
+#endif
+
+#if defined(__CUDACC__)
+#define OPTCORE_HD __host__ __device__
+#else
+#define OPTCORE_HD
+#endif
+
+// Code with arithmetic lives in `namespace optcore::inline OPTCORE_ISA`. The name follows the
+// instruction set the file is compiled for, so two compilations of one header never share a symbol
+// and the linker cannot hand an AVX-512 copy of a function to a machine without it.
+#if defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__AVX512VL__) && !defined(__CUDACC__)
+#define OPTCORE_ISA avx512
+#elif defined(__AVX2__) && defined(__FMA__) && !defined(__CUDACC__)
+#define OPTCORE_ISA avx2
+#elif defined(__ARM_NEON) && defined(__aarch64__) && !defined(__CUDACC__)
+#define OPTCORE_ISA neon
+#else
+#define OPTCORE_ISA generic
+#endif
+
+namespace optcore {
+
+/// Instruction sets the kernels are compiled for.
+enum class Isa : int { generic = 0, neon = 1, avx2 = 2, avx512 = 3 };
+
+/// Bytes of one vector register in this compilation; 0 means scalar code (firmware, CUDA).
+#if defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__AVX512VL__) && !defined(__CUDACC__)
+inline constexpr Isa this_isa = Isa::avx512;
+#define OPTCORE_VECTOR_BYTES 64
+#elif defined(__AVX2__) && defined(__FMA__) && !defined(__CUDACC__)
+inline constexpr Isa this_isa = Isa::avx2;
+#define OPTCORE_VECTOR_BYTES 32
+#elif defined(__ARM_NEON) && defined(__aarch64__) && !defined(__CUDACC__)
+inline constexpr Isa this_isa = Isa::neon;
+#define OPTCORE_VECTOR_BYTES 16
+#elif defined(__SSE2__) && !defined(__CUDACC__)
+inline constexpr Isa this_isa = Isa::generic;
+#define OPTCORE_VECTOR_BYTES 16
+#else
+inline constexpr Isa this_isa = Isa::generic;
+#define OPTCORE_VECTOR_BYTES 0
+#endif
+
+}  // namespace optcore

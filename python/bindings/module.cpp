@@ -1,0 +1,8 @@
+#include "module.hpp"
+
+PYBIND11_MODULE(_native, m) {
+  using namespace optcore::python;
+  m.doc() = "Native core of optcore. Checked and documented in the optcore packages; use those.";
+  bind_device(m);
+  bind_belief(m);
+}

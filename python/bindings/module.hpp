@@ -1,0 +1,13 @@
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace optcore::python {
+
+namespace py = pybind11;
+
+// One per concept; each fills a submodule of _native.
+void bind_device(py::module_& m);
+void bind_belief(py::module_& m);
+
+}  // namespace optcore::python

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <pybind11/numpy.h>
+
+#include <limits>
+#include <string>
+
+#include "module.hpp"
+#include "optcore/core/view.hpp"
+
+/// NumPy arrays as views, without a copy. A wrong shape, dtype or order is a TypeError/ValueError
+/// here; the Python faces convert and explain before they call.
+namespace optcore::python {
+
+template <class T>
+using Array = py::array_t<T, py::array::c_style>;
+
+inline int to_int(py::ssize_t size, const char* name) {
+  if (size > std::numeric_limits<int>::max()) {
+    throw py::value_error(std::string(name) + ": dimension too large");
+  }
+  return static_cast<int>(size);
+}
+
+template <class T>
+VectorView<const T> vector_view(const Array<T>& a, const char* name) {
+  if (a.ndim() != 1) throw py::value_error(std::string(name) + ": need a 1-D array");
+  return {a.data(), to_int(a.shape(0), name)};
+}
+
+template <class T>
+VectorView<T> mutable_vector_view(Array<T>& a, const char* name) {
+  if (a.ndim() != 1) throw py::value_error(std::string(name) + ": need a 1-D array");
+  return {a.mutable_data(), to_int(a.shape(0), name)};
+}
+
+template <class T>
+MatrixView<const T> matrix_view(const Array<T>& a, const char* name) {
+  if (a.ndim() != 2) throw py::value_error(std::string(name) + ": need a 2-D array");
+  const int cols = to_int(a.shape(1), name);
+  return {a.data(), to_int(a.shape(0), name), cols, cols};
+}
+
+template <class T>
+MatrixView<T> mutable_matrix_view(Array<T>& a, const char* name) {
+  if (a.ndim() != 2) throw py::value_error(std::string(name) + ": need a 2-D array");
+  const int cols = to_int(a.shape(1), name);
+  return {a.mutable_data(), to_int(a.shape(0), name), cols, cols};
+}
+
+}  // namespace optcore::python

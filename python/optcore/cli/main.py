@@ -1,0 +1,33 @@
+"""Entry point of the `optcore` command."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from optcore import __version__
+from optcore.cli import doctor
+from optcore.errors import OptcoreError
+
+__all__ = ["main"]
+
+_COMMANDS = (doctor,)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code (0 ok, 2 bad usage or bad input)."""
+    parser = argparse.ArgumentParser(
+        prog="optcore", description="Real-time inference and control for robots among people."
+    )
+    parser.add_argument("--version", action="version", version=f"optcore {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in _COMMANDS:
+        command.add_parser(commands)
+    arguments = parser.parse_args(argv)
+    try:
+        code: int = arguments.run(arguments)
+        return code
+    except OptcoreError as error:
+        print(f"optcore: {error}", file=sys.stderr)
+        return 2
