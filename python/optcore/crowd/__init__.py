@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from optcore.crowd.crossing import suggest_crossing
 from optcore.crowd.frame import CrowdFrame
+from optcore.crowd.goals import read_goals
 from optcore.crowd.reader import read_scene
 from optcore.crowd.scene import Scene, Track
 from optcore.crowd.simulator import CrowdSimulator, simulate_recording
@@ -21,6 +22,7 @@ __all__ = [
     "SocialForce",
     "Square",
     "Track",
+    "read_goals",
     "read_scene",
     "simulate_recording",
     "split_by_time",

@@ -24,7 +24,6 @@ __all__ = ["CrowdSimulator", "simulate_recording"]
 
 _LONGEST_STEP_S = 0.1  # of the integrator
 _SETTLING_ROWS = 10  # people who were put down somewhere find their way before time 0
-_ARRIVED_M = 0.8
 _CLEAR_M = 0.6  # nobody enters closer than this to somebody else
 _INSTANT = 1e-9
 
@@ -56,6 +55,7 @@ class CrowdSimulator:
         self._born = 0
         self._arrived: set[int] = set()
         self._left: list[int] = []
+        self._waiting: list[Walk] = []
         self._rows: list[tuple[float, NDArray[np.int64], NDArray[np.float64]]] = []
         self._step = 0
         self._settle()
@@ -219,10 +219,14 @@ class CrowdSimulator:
         """Let the tracker look; only at these instants people enter, switch and leave."""
         people, period = self._people, self.square.row_period_s
         self._left += people.ids[people.walking :].tolist()
-        for _ in range(int(self._arrivals.poisson(self.square.arrivals_per_s * period))):
-            walk = self._draw_walk()
+        arrivals = int(self._arrivals.poisson(self.square.arrivals_per_s * period))
+        coming = self._waiting + [self._draw_walk() for _ in range(arrivals)]
+        self._waiting = []
+        for walk in coming:
             if self._is_clear(walk.place, robot):
                 people.add(walk)
+            else:  # somebody stands in the gate: wait for the next row
+                self._waiting.append(walk)
         people.take_rows(self._time)
         self._rows.append((self._time, people.ids.copy(), people.position.T.copy()))
         self._new_rows = True
@@ -231,7 +235,7 @@ class CrowdSimulator:
 
         people.switch()
         way = people.goal - people.position
-        arrived = way[0] ** 2 + way[1] ** 2 < _ARRIVED_M**2
+        arrived = way[0] ** 2 + way[1] ** 2 < self.square.arrival_m**2
         self._arrived.update(people.ids[arrived].tolist())
         people.leave(arrived)
 

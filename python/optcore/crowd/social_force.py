@@ -50,11 +50,11 @@ class SocialForce:
     anticipation_s: float = 1.0
     behind: float = 0.3
     radius_m: float = 0.2
-    contact: float = 60.0
-    robot_room_m: float = 0.3
+    contact: float = 100.0
+    robot_room_m: float = 0.5
     noise: float = 0.1
     fastest: float = 1.3
-    largest: float = 8.0
+    largest: float = 15.0
 
 
 def accelerations(

@@ -22,6 +22,7 @@ class Square:
         width_m, height_m: people walk in 0..width, 0..height.
         gates: centres of the places where people enter and leave; at least two.
         gate_width_m: people enter and leave within this width around a gate, along the edge.
+        arrival_m: somebody this near to the goal is gone.
         people: mean number of people on the square.
         speed_m_s, speed_spread_m_s: mean and standard deviation of the speed people like.
         slowest_m_s, fastest_m_s: the speed people like is drawn again until it lies between.
@@ -42,6 +43,7 @@ class Square:
         (8.0, 12.0),
     )
     gate_width_m: float = 2.4
+    arrival_m: float = 0.8
     people: int = 20
     speed_m_s: float = 1.3
     speed_spread_m_s: float = 0.2
@@ -56,6 +58,7 @@ class Square:
         positive = {
             "width_m": self.width_m,
             "height_m": self.height_m,
+            "arrival_m": self.arrival_m,
             "row_period_s": self.row_period_s,
             "robot_radius_m": self.robot_radius_m,
             "slowest_m_s": self.slowest_m_s,
@@ -79,12 +82,15 @@ class Square:
     def arrivals_per_s(self) -> float:
         """Rate that keeps `people` on the square: number over mean time of a walk (Little's law).
 
-        People walk a tenth slower than they like, because they make way.
+        People come along a tenth slower than they like, because they make way; whoever switches
+        walks about half a way more.
         """
         gates = np.array(self.gates)
         between = np.linalg.norm(gates[:, None] - gates[None], axis=2)
         mean_walk = between.sum() / (len(gates) * (len(gates) - 1))
-        return self.people * 0.9 * self.speed_m_s / float(mean_walk)
+        walk = max(float(mean_walk) - self.arrival_m, self.arrival_m)
+        walk *= 1.0 + 0.5 * self.switching
+        return self.people * 0.9 * self.speed_m_s / walk
 
     def place_at(self, gate: int, rng: np.random.Generator) -> NDArray[np.float64]:
         """Draw a point (2,) of gate number `gate`, spread along the edge the gate is in."""

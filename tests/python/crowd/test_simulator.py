@@ -39,7 +39,7 @@ def test_who_comes_does_not_depend_on_the_robot() -> None:
     people = [
         set(np.concatenate([frame.ids for frame in frames])) for frames in (with_robot, without)
     ]
-    assert len(people[0] ^ people[1]) <= 0.05 * len(people[0] | people[1])
+    assert len(people[0] ^ people[1]) <= 1  # somebody may still wait at a gate
 
 
 @pytest.mark.parametrize("people", [5, 20, 40])
@@ -57,8 +57,8 @@ def test_people_keep_apart_and_walk_at_human_speed(people: int) -> None:
         step = np.hypot(*(after.position[theirs] - before.position[mine]).T)
         assert (step <= 0.1 * 1.3 * 1.8 + 1e-9).all()
     assert np.percentile(closest, 5) > 0.2
-    assert min(closest) > 0.08
-    assert 0.6 * people < np.mean(numbers) < 1.5 * people
+    assert min(closest) > 0.1
+    assert 0.6 * people < np.mean(numbers) < 1.4 * people
 
 
 def test_people_make_way_for_a_standing_robot() -> None:
@@ -66,8 +66,8 @@ def test_people_make_way_for_a_standing_robot() -> None:
     ignored = least_distance(run(CrowdSimulator(seed=9), 120.0), place)
     respected = least_distance(run(CrowdSimulator(seed=9), 120.0, robot_position=place), place)
     assert min(ignored) < 0.2
-    assert min(respected) > 0.3
-    assert np.percentile(respected, 5) > np.percentile(ignored, 5) + 0.2
+    assert min(respected) > 0.45
+    assert np.percentile(respected, 5) > np.percentile(ignored, 5) + 0.25
 
 
 def test_people_foresee_a_moving_robot() -> None:
