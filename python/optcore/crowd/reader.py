@@ -28,6 +28,7 @@ ROW_PERIOD_S = 0.4
 """Time between two annotated rows of one person, by convention of the ETH and UCY files."""
 
 _GAP = 1.5  # a step this many times the usual one is a gap
+_LONGEST_STEPS = 2e6  # nine days; more is a wrong frame number, and would take all memory
 
 
 def read_scene(path: str | Path, fps: float | None = None, *, strict: bool = False) -> Scene:
@@ -147,11 +148,23 @@ def _annotation_step(table: Table, frame: NDArray[np.float64], person: NDArray[n
             "at least two rows of one person, to know the time between rows",
             "give a longer recording",
         )
-    # Frames may be seconds with rounding noise: compare them to nine digits of the smallest step.
-    unit = float(steps.min()) * 1e-6
-    values, counts = np.unique(np.round(steps / unit).astype(np.int64), return_counts=True)
-    commonest = np.abs(steps / unit - values[np.argmax(counts)]) <= 0.5
-    return float(np.median(steps[commonest]))
+    # Frames may be seconds with rounding noise: steps within a millionth of each other are one.
+    size = np.round(1e6 * np.log(steps))
+    values, counts = np.unique(size, return_counts=True)
+    step = float(np.median(steps[size == values[np.argmax(counts)]]))
+
+    with np.errstate(over="ignore"):
+        longest = np.ptp(frame) / step
+    if longest > _LONGEST_STEPS:
+        row = int(np.argmax(np.abs(table.frame - np.median(table.frame))))
+        raise table.error(
+            row,
+            f"frame {table.frame[row]:g} makes the recording {longest:.3g} steps of {step:g} "
+            "frames long",
+            f"at most {_LONGEST_STEPS:g}",
+            "correct or delete the row",
+        )
+    return step
 
 
 def _tracks(

@@ -154,6 +154,8 @@ BAD = {
     "half a person": ((*WALK, "30 1.5 0 0"), 4, "1.5"),
     "huge person": ((*WALK, "30 1e17 0 0"), 4, "1e+17"),
     "huge frame": ((*WALK, "1e300 1 0 0"), 4, "1e+300"),
+    "wrong frame": ((*WALK, "10000000000 1 0 0"), 4, "frame 1e+10 makes"),
+    "wrong first frame": (("0 1 0 0", "10000000000 1 0 0", "10000000010 1 0 0"), 1, "frame 0"),
     "three columns": ((*WALK, "30 1 0"), 4, "3 columns"),
     "five columns": ((*WALK, "30 1 0 0 0"), 4, "5 columns"),
     "all five": (("0 1 0 0 0", "10 1 0 0 0"), 1, "5 columns"),
@@ -237,7 +239,9 @@ def test_a_million_rows(tmp_path: Path) -> None:
         read_scene(file)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     people=st.dictionaries(
         st.integers(-(2**40), 2**40),
@@ -273,3 +277,46 @@ def test_round_trip(
         assert track.position.tolist() == [list(place) for place in people[track.person]]
         assert np.allclose(track.time, 0.4 * np.arange(len(track)))
     assert not scene.tracks[0].position.flags.writeable
+
+
+@pytest.mark.parametrize("unit", [1.0, 0.04, 1e-300])
+def test_frames_may_be_fractions(write: Write, unit: float) -> None:
+    scene = read_scene(write(*(f"{k * unit!r} 1 {k} 0" for k in (0, 10, 20, 30, 50, 60))))
+    assert [np.round(track.time, 6).tolist() for track in scene.tracks] == [
+        [0.0, 0.4, 0.8, 1.2],
+        [2.0, 2.4],
+    ]
+
+
+NOISE = '0123456789.-+eE,; \t\r\n#nax_"\u0663\u00bd\u2028'
+
+
+@settings(
+    deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.one_of(
+        st.binary(max_size=60),
+        st.text(alphabet=NOISE, max_size=60).map(str.encode),
+        st.lists(
+            st.lists(st.floats().map(repr) | st.integers().map(str), min_size=3, max_size=5).map(
+                " ".join
+            ),
+            max_size=6,
+        ).map(lambda lines: "\n".join(lines).encode()),
+    )
+)
+def test_any_file_is_read_or_refused(tmp_path: Path, content: bytes) -> None:
+    """Whatever the bytes, the outcome is a scene or one clear line."""
+    file = tmp_path / "any.txt"
+    file.write_bytes(content)
+    try:
+        scene = read_scene(file)
+    except SceneError as error:
+        refused = error
+    else:
+        assert np.isfinite(scene.bounds).all()
+        assert scene.end_s <= 1e6
+        return
+    assert len(str(refused).splitlines()) == 1
+    assert refused.remedy

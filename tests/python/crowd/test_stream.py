@@ -96,7 +96,7 @@ def _compare_past(stream: CrowdStream, other: CrowdStream, until_s: float) -> No
                 np.testing.assert_array_equal(getattr(mine, field), getattr(theirs, field), field)
 
 
-@settings(max_examples=60)
+@settings(deadline=None, max_examples=60)
 @given(
     seed=st.integers(0, 2**31),
     period=st.sampled_from([0.04, 0.1, 0.25, 0.4, 0.7]),
