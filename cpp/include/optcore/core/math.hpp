@@ -19,6 +19,12 @@ OPTCORE_HD constexpr T epsilon() noexcept {
 }
 
 template <class T>
+OPTCORE_HD constexpr T smallest_normal() noexcept {
+  return sizeof(T) == 4 ? static_cast<T>(1.1754943508222875e-38)
+                        : static_cast<T>(2.2250738585072014e-308);
+}
+
+template <class T>
 inline constexpr T pi = static_cast<T>(3.141592653589793238462643383279502884L);
 
 OPTCORE_HD inline float exp(float x) noexcept { return ::expf(x); }

@@ -173,6 +173,17 @@ OPTCORE_INLINE Pack<T, W> exp_negative(Pack<T, W> x) noexcept {
   }
 }
 
+/// Square root, lane by lane, correctly rounded.
+template <class T, int W>
+OPTCORE_INLINE Pack<T, W> sqrt(Pack<T, W> x) noexcept {
+  if constexpr (W == 1) {
+    return {sqrt(x.v)};
+  } else {
+    for (int i = 0; i < W; ++i) x.v[i] = sqrt(x.v[i]);
+    return x;
+  }
+}
+
 /// Natural logarithm: -inf for 0, NaN for negative numbers and NaN, inf for inf; subnormals too.
 template <class T, int W>
 OPTCORE_INLINE Pack<T, W> log(Pack<T, W> x) noexcept {
