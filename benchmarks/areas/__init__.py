@@ -1,0 +1,1 @@
+"""One module per area of comparison; each offers `cases()`."""
