@@ -9,7 +9,7 @@ for isa in avx2 avx512; do
   members=$(ar t "$1" | sort -u)
   # objects of the kernel libraries define symbols of their own namespace
   nm -C --defined-only "$1" 2>/dev/null | awk -v isa="$isa" '
-    /^[^ ].*\.o:$/ { file = $0; buffer = ""; mine = 0 }
+    /^[^ ].*\.o:$/ { member += 1; file = $0 " " member }  # one name, an object per instruction set
     / [VvWwuU] / { weak[file] = weak[file] "\n    " $0 }
     index($0, "(optcore::Isa)" (isa == "avx2" ? 2 : 3)) || index($0, "optcore::" isa "::") { own[file] = 1 }
     END { for (f in own) { n = split(weak[f], lines, "\n")

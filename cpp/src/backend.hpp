@@ -1,5 +1,6 @@
 #pragma once
 
+#include "optcore/belief/discrete_state.hpp"
 #include "optcore/core/status.hpp"
 #include "optcore/core/view.hpp"
 
@@ -12,6 +13,13 @@ namespace cpu {
 struct BeliefKernels {
   Status (*update)(MatrixView<double> log_beliefs, MatrixView<const double> log_likelihoods,
                    VectorView<double> log_evidence, VectorView<Status> row_status) noexcept;
+  Status (*discrete_step)(DiscreteState<double>& state, VectorView<const double> log_likelihood,
+                          bool predict) noexcept;
+  Status (*discrete_sequence)(DiscreteState<double>& state,
+                              MatrixView<const double> log_likelihoods, bool predict_first,
+                              const SequenceOutput<double>& out) noexcept;
+  Status (*boltzmann)(const double* from, const double* to, MatrixView<const double> goals,
+                      VectorView<const double> betas, VectorView<double> log_likelihood) noexcept;
 };
 
 /// Defined once per instruction set by belief_cpu.cpp.

@@ -1,6 +1,7 @@
 #include "optcore/host/belief.hpp"
 
 #include "backend.hpp"
+#include "optcore/belief/discrete.hpp"
 
 namespace optcore::host {
 
@@ -16,6 +17,82 @@ Status update_beliefs(Device device, MatrixView<double> log_beliefs,
     return cuda::update_beliefs(log_beliefs, log_likelihoods, log_evidence, row_status);
   }
   return cpu::kernels().belief->update(log_beliefs, log_likelihoods, log_evidence, row_status);
+}
+
+namespace {
+
+std::size_t discrete_bytes(int states, bool with_transition) {
+  Arena arena = Arena::measure();
+  (void)DiscreteState<double>::make(arena, states, with_transition);
+  return arena.used();
+}
+
+}  // namespace
+
+DiscreteFilter::DiscreteFilter(int states, bool with_transition)
+    : buffer_(discrete_bytes(states, with_transition)) {
+  Arena arena = buffer_.arena();
+  state_ = DiscreteState<double>::make(arena, states, with_transition);
+  (void)belief::set_prior<double>(state_, {});
+}
+
+Status DiscreteFilter::set_prior(VectorView<const double> prior) noexcept {
+  return belief::set_prior(state_, prior);
+}
+
+Status DiscreteFilter::set_transition(MatrixView<const double> transition) noexcept {
+  return belief::set_transition(state_, transition);
+}
+
+Status DiscreteFilter::set_switching(double probability) noexcept {
+  return belief::set_switching(state_, probability);
+}
+
+Status DiscreteFilter::step(VectorView<const double> log_likelihood) noexcept {
+  return cpu::kernels().belief->discrete_step(state_, log_likelihood, true);
+}
+
+Status DiscreteFilter::update(VectorView<const double> log_likelihood) noexcept {
+  return cpu::kernels().belief->discrete_step(state_, log_likelihood, false);
+}
+
+Status DiscreteFilter::sequence(MatrixView<const double> log_likelihoods, bool predict_first,
+                                const SequenceOutput<double>& out) noexcept {
+  return cpu::kernels().belief->discrete_sequence(state_, log_likelihoods, predict_first, out);
+}
+
+Status DiscreteFilter::forget(double factor) noexcept { return belief::forget(state_, factor); }
+
+void DiscreteFilter::predict() noexcept { belief::predict(state_); }
+
+void DiscreteFilter::reset() noexcept { belief::reset(state_); }
+
+void DiscreteFilter::log_belief(VectorView<double> out) const noexcept {
+  belief::log_belief(state_, out);
+}
+
+GoalBelief::GoalBelief(MatrixView<const double> goals, VectorView<const double> betas)
+    : filter_(goals.rows * betas.size, false) {
+  const auto cut = [&](Arena& arena) {
+    goals_ = arena.matrix<double>(goals.rows, 2);
+    betas_ = arena.vector<double>(betas.size);
+    log_likelihood_ = arena.vector<double>(goals.rows * betas.size);
+  };
+  Arena measure = Arena::measure();
+  cut(measure);
+  buffer_ = Buffer(measure.used());
+  Arena arena = buffer_.arena();
+  cut(arena);
+  for (int g = 0; g < goals.rows; ++g) {
+    goals_(g, 0) = goals(g, 0);
+    goals_(g, 1) = goals(g, 1);
+  }
+  for (int b = 0; b < betas.size; ++b) betas_[b] = betas[b];
+}
+
+Status GoalBelief::step(const double from[2], const double to[2]) noexcept {
+  const Status status = cpu::kernels().belief->boltzmann(from, to, goals_, betas_, log_likelihood_);
+  return failed(status) ? status : filter_.step(log_likelihood_);
 }
 
 }  // namespace optcore::host

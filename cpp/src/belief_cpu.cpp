@@ -2,6 +2,9 @@
 
 #include "backend.hpp"
 #include "optcore/belief/categorical.hpp"
+#include "optcore/belief/discrete.hpp"
+#include "optcore/belief/discrete_sequence.hpp"
+#include "optcore/belief/goal.hpp"
 
 namespace optcore::cpu {
 namespace {
@@ -16,7 +19,25 @@ Status update_rows(MatrixView<double> log_beliefs, MatrixView<const double> log_
   return Status::ok;
 }
 
-constexpr BeliefKernels table = {.update = update_rows};
+Status discrete_step(DiscreteState<double>& state, VectorView<const double> log_likelihood,
+                     bool predict) noexcept {
+  return predict ? belief::step(state, log_likelihood) : belief::update(state, log_likelihood);
+}
+
+Status discrete_sequence(DiscreteState<double>& state, MatrixView<const double> log_likelihoods,
+                         bool predict_first, const SequenceOutput<double>& out) noexcept {
+  return belief::filter_sequence(state, log_likelihoods, predict_first, out);
+}
+
+Status boltzmann(const double* from, const double* to, MatrixView<const double> goals,
+                 VectorView<const double> betas, VectorView<double> log_likelihood) noexcept {
+  return belief::boltzmann_log_likelihood<double>(from, to, goals, betas, log_likelihood);
+}
+
+constexpr BeliefKernels table = {.update = update_rows,
+                                 .discrete_step = discrete_step,
+                                 .discrete_sequence = discrete_sequence,
+                                 .boltzmann = boltzmann};
 
 }  // namespace
 

@@ -1,13 +1,151 @@
 #include "optcore/host/belief.hpp"
 
+#include <pybind11/stl.h>
+
+#include <memory>
+#include <optional>
+
 #include "module.hpp"
 #include "numpy_view.hpp"
 #include "raise.hpp"
 
 namespace optcore::python {
 
+namespace {
+
+constexpr int lowest_status = -12, highest_status = 4;
+
+/// The member of optcore.Status for each value, looked up once: a step returns one every call.
+PyObject* status_members[highest_status - lowest_status + 1] = {};
+
+py::handle status_object(Status status) {
+  return status_members[static_cast<int>(status) - lowest_status];
+}
+
+void look_up_statuses(const py::module_& m) {
+  for (int value = lowest_status; value <= highest_status; ++value) {
+    const py::object member = m.attr("Status").attr(to_string(static_cast<Status>(value)));
+    status_members[value - lowest_status] = member.inc_ref().ptr();
+  }
+}
+
+/// A float64 vector of any array-like; no copy when it already is one.
+Array<double> as_vector(const py::handle& object, int size, const char* name) {
+  auto array = Array<double>::ensure(object);
+  if (!array) throw py::error_already_set();
+  if (array.ndim() != 1 || array.shape(0) != size) {
+    raise_if_failed(Status::shape_mismatch, name, "need (" + std::to_string(size) + ",) float64");
+  }
+  return array;
+}
+
+template <Status (host::DiscreteFilter::*method)(VectorView<const double>) noexcept>
+py::handle observe(host::DiscreteFilter& filter, const py::handle& log_likelihood) {
+  const Array<double> row = as_vector(log_likelihood, filter.states(), "log_likelihood");
+  return status_object((filter.*method)({row.data(), filter.states()}));
+}
+
+Array<double> copy(VectorView<const double> values) {
+  return Array<double>(values.size, values.data);
+}
+
+std::unique_ptr<host::DiscreteFilter> make_filter(const std::optional<Array<double>>& transition,
+                                                  const std::optional<Array<double>>& prior,
+                                                  int states, double switching) {
+  auto filter = std::make_unique<host::DiscreteFilter>(states, transition.has_value());
+  if (transition.has_value()) {
+    raise_if_failed(filter->set_transition(matrix_view(*transition, "transition")),
+                    "DiscreteBayesFilter", "transition: need (K, K), rows >= 0 that sum to 1");
+  } else {
+    raise_if_failed(filter->set_switching(switching), "DiscreteBayesFilter",
+                    "switching: need a probability");
+  }
+  if (prior.has_value()) {
+    raise_if_failed(filter->set_prior(vector_view(*prior, "prior")), "DiscreteBayesFilter",
+                    "prior: need (K,), >= 0, with a positive sum");
+  }
+  return filter;
+}
+
+py::tuple run_sequence(host::DiscreteFilter& filter, const Array<double>& log_likelihoods,
+                       bool predict_first) {
+  const auto rows = matrix_view(log_likelihoods, "log_likelihoods");
+  Array<double> probabilities({rows.rows, filter.states()});
+  Array<double> evidence(rows.rows);
+  Array<int> statuses(rows.rows);
+  const SequenceOutput<double> out{
+      .probabilities = mutable_matrix_view(probabilities, "probabilities"),
+      .log_evidence = mutable_vector_view(evidence, "log_evidence"),
+      .row_status = {reinterpret_cast<Status*>(statuses.mutable_data()), rows.rows}};
+  Status status;
+  {
+    py::gil_scoped_release without_gil;
+    status = filter.sequence(rows, predict_first, out);
+  }
+  if (status == Status::shape_mismatch) raise_if_failed(status, "DiscreteBayesFilter.filter");
+  return py::make_tuple(probabilities, evidence, statuses);
+}
+
+void bind_filter(py::module_& m) {
+  using Filter = host::DiscreteFilter;
+  py::class_<Filter>(m, "DiscreteFilter")
+      .def(py::init(&make_filter), py::arg("transition").none(true), py::arg("prior").none(true),
+           py::arg("states"), py::arg("switching"))
+      .def("step", &observe<&Filter::step>)
+      .def("update", &observe<&Filter::update>)
+      .def("predict", &Filter::predict)
+      .def("forget",
+           [](Filter& f, double factor) {
+             raise_if_failed(f.forget(factor), "DiscreteBayesFilter.forget",
+                             "factor: need a number in [0, 1]");
+           })
+      .def("reset", &Filter::reset)
+      .def("filter", &run_sequence, py::arg("log_likelihoods"), py::arg("predict_first") = true)
+      .def_property_readonly("states", &Filter::states)
+      .def_property_readonly("probabilities",
+                             [](const Filter& f) { return copy(f.probabilities()); })
+      .def_property_readonly("log_probabilities",
+                             [](const Filter& f) {
+                               Array<double> out(f.states());
+                               f.log_belief({out.mutable_data(), f.states()});
+                               return out;
+                             })
+      .def_property_readonly("log_evidence", &Filter::log_evidence);
+}
+
+void bind_goal_belief(py::module_& m) {
+  using Goals = host::GoalBelief;
+  py::class_<Goals>(m, "GoalBelief")
+      .def(py::init([](const Array<double>& goals, const Array<double>& betas,
+                       const Array<double>& prior, double switching) {
+             auto belief =
+                 std::make_unique<Goals>(matrix_view(goals, "goals"), vector_view(betas, "betas"));
+             raise_if_failed(belief->set_switching(switching), "GoalBelief",
+                             "switching: need a probability");
+             raise_if_failed(belief->set_prior(vector_view(prior, "prior")), "GoalBelief",
+                             "prior: need weights >= 0 with a positive sum");
+             return belief;
+           }),
+           py::arg("goals"), py::arg("betas"), py::arg("prior"), py::arg("switching"))
+      .def("step",
+           [](Goals& g, const py::handle& from, const py::handle& to) {
+             const auto a = as_vector(from, 2, "from"), b = as_vector(to, 2, "to");
+             return status_object(g.step(a.data(), b.data()));
+           })
+      .def("reset", &Goals::reset)
+      .def_property_readonly(
+          "joint",
+          [](const Goals& g) { return Array<double>({g.goals(), g.betas()}, g.joint().data); })
+      .def_property_readonly("log_evidence", &Goals::log_evidence);
+}
+
+}  // namespace
+
 void bind_belief(py::module_& m) {
+  look_up_statuses(m);
   auto sub = m.def_submodule("belief");
+  bind_filter(sub);
+  bind_goal_belief(sub);
   sub.def(
       "update",
       [](Array<double> log_beliefs, const Array<double>& log_likelihoods, host::Device device) {

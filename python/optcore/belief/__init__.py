@@ -3,5 +3,7 @@
 from __future__ import annotations
 
 from optcore.belief.categorical import update_beliefs
+from optcore.belief.discrete import DiscreteBayesFilter, hmm_filter
+from optcore.belief.goal import GoalBelief
 
-__all__ = ["update_beliefs"]
+__all__ = ["DiscreteBayesFilter", "GoalBelief", "hmm_filter", "update_beliefs"]

@@ -1,7 +1,9 @@
 #pragma once
 
+#include "optcore/belief/discrete_state.hpp"
 #include "optcore/core/status.hpp"
 #include "optcore/core/view.hpp"
+#include "optcore/host/buffer.hpp"
 #include "optcore/host/device.hpp"
 
 namespace optcore::host {
@@ -17,5 +19,69 @@ namespace optcore::host {
                                     MatrixView<const double> log_likelihoods,
                                     VectorView<double> log_evidence,
                                     VectorView<Status> row_status) noexcept;
+
+/// Discrete Bayes filter of run-time size; see optcore/belief/discrete.hpp for each argument.
+/// All memory is taken by the constructor; a call that fails leaves the belief as it was.
+class DiscreteFilter {
+ public:
+  /// @throws std::bad_alloc. Starts from a uniform belief; `with_transition` makes room for a
+  /// matrix, which must be set before the first step. @param states at least 1.
+  DiscreteFilter(int states, bool with_transition);
+
+  [[nodiscard]] Status set_prior(VectorView<const double> prior) noexcept;
+  [[nodiscard]] Status set_transition(MatrixView<const double> transition) noexcept;
+  [[nodiscard]] Status set_switching(double probability) noexcept;
+
+  [[nodiscard]] Status step(VectorView<const double> log_likelihood) noexcept;
+  [[nodiscard]] Status update(VectorView<const double> log_likelihood) noexcept;
+  [[nodiscard]] Status sequence(MatrixView<const double> log_likelihoods, bool predict_first,
+                                const SequenceOutput<double>& out) noexcept;
+  [[nodiscard]] Status forget(double factor) noexcept;
+  void predict() noexcept;
+  void reset() noexcept;
+
+  [[nodiscard]] int states() const noexcept { return state_.states; }
+  [[nodiscard]] VectorView<const double> probabilities() const noexcept {
+    return {state_.probability, state_.states};
+  }
+  void log_belief(VectorView<double> out) const noexcept;
+  [[nodiscard]] double log_evidence() const noexcept { return state_.log_evidence; }
+
+ private:
+  Buffer buffer_;
+  DiscreteState<double> state_;
+};
+
+/// Joint belief over the goal of a walking person and how rationally they pursue it.
+/// Source: Fisac et al., RSS 2018; see optcore/belief/goal.hpp.
+class GoalBelief {
+ public:
+  /// @param goals (G, 2) m  @param betas (B,) 1/m, >= 0  @param switching probability per step that
+  /// goal and rationality are drawn afresh. @throws std::bad_alloc.
+  GoalBelief(MatrixView<const double> goals, VectorView<const double> betas);
+
+  [[nodiscard]] Status set_prior(VectorView<const double> joint) noexcept {
+    return filter_.set_prior(joint);
+  }
+  [[nodiscard]] Status set_switching(double probability) noexcept {
+    return filter_.set_switching(probability);
+  }
+  /// One step of the person, positions in m.
+  [[nodiscard]] Status step(const double from[2], const double to[2]) noexcept;
+  void reset() noexcept { filter_.reset(); }
+
+  /// (G * B,), element g * B + b.
+  [[nodiscard]] VectorView<const double> joint() const noexcept { return filter_.probabilities(); }
+  [[nodiscard]] double log_evidence() const noexcept { return filter_.log_evidence(); }
+  [[nodiscard]] int goals() const noexcept { return goals_.rows; }
+  [[nodiscard]] int betas() const noexcept { return betas_.size; }
+
+ private:
+  DiscreteFilter filter_;
+  Buffer buffer_;
+  MatrixView<double> goals_;
+  VectorView<double> betas_;
+  VectorView<double> log_likelihood_;
+};
 
 }  // namespace optcore::host

@@ -1,0 +1,76 @@
+#pragma once
+
+#include "optcore/belief/discrete.hpp"
+
+namespace optcore::inline OPTCORE_ISA::belief {
+
+/// Discrete Bayes filter over at most `Capacity` states with everything inside the object.
+/// A step that fails leaves the belief as it was; a setup() that fails leaves a filter without
+/// states. See discrete.hpp for the arguments.
+template <class T, int Capacity>
+class DiscreteBayesFilter {
+ public:
+  DiscreteBayesFilter() noexcept = default;
+  DiscreteBayesFilter(const DiscreteBayesFilter&) = delete;
+  DiscreteBayesFilter& operator=(const DiscreteBayesFilter&) = delete;
+
+  /// A state that never changes of itself, or is redrawn from the prior with probability
+  /// `switching`. @param prior (states,), empty: uniform.
+  [[nodiscard]] OPTCORE_HD Status setup(int states, VectorView<const T> prior = {},
+                                        T switching = T(0)) noexcept {
+    if (states < 1 || states > Capacity || !(switching >= T(0) && switching <= T(1))) {
+      return Status::invalid_argument;
+    }
+    return begin(states, prior, false,
+                 [&](DiscreteState<T>& s) { return belief::set_switching(s, switching); });
+  }
+
+  /// A state that moves by a transition matrix, element (i, j) = p(next = j | now = i).
+  [[nodiscard]] OPTCORE_HD Status setup(MatrixView<const T> transition,
+                                        VectorView<const T> prior = {}) noexcept {
+    if (transition.rows < 1 || transition.rows > Capacity) return Status::invalid_argument;
+    return begin(transition.rows, prior, true,
+                 [&](DiscreteState<T>& s) { return belief::set_transition(s, transition); });
+  }
+
+  [[nodiscard]] OPTCORE_HD Status step(VectorView<const T> log_likelihood) noexcept {
+    return belief::step(state_, log_likelihood);
+  }
+  [[nodiscard]] OPTCORE_HD Status update(VectorView<const T> log_likelihood) noexcept {
+    return belief::update(state_, log_likelihood);
+  }
+  OPTCORE_HD void predict() noexcept { belief::predict(state_); }
+  [[nodiscard]] OPTCORE_HD Status forget(T factor) noexcept {
+    return belief::forget(state_, factor);
+  }
+  OPTCORE_HD void reset() noexcept { belief::reset(state_); }
+
+  /// (states,), sums to 1.
+  [[nodiscard]] OPTCORE_HD VectorView<const T> probabilities() const noexcept {
+    return {state_.probability, state_.states};
+  }
+  [[nodiscard]] OPTCORE_HD T log_evidence() const noexcept { return state_.log_evidence; }
+  [[nodiscard]] OPTCORE_HD DiscreteState<T>& state() noexcept { return state_; }
+
+ private:
+  static constexpr int lanes = DiscreteState<T>::lanes;
+  static constexpr int padded = (Capacity + lanes - 1) / lanes * lanes;
+
+  template <class Finish>
+  OPTCORE_HD Status begin(int states, VectorView<const T> prior, bool matrix,
+                          Finish finish) noexcept {
+    if (prior.size != 0 && prior.size != states) return Status::shape_mismatch;
+    for (auto& x : memory_) x = T(0);
+    Arena arena(memory_, sizeof memory_);
+    state_ = DiscreteState<T>::make(arena, states, matrix);
+    Status status = belief::set_prior(state_, prior);
+    if (!failed(status)) status = finish(state_);
+    if (failed(status)) state_ = {};
+    return status;
+  }
+
+  DiscreteState<T> state_{};
+  alignas(64) T memory_[6 * padded + padded * padded] = {};
+};
+
+}  // namespace optcore::inline OPTCORE_ISA::belief

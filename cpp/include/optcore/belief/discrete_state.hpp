@@ -1,0 +1,54 @@
+#pragma once
+
+#include "optcore/core/arena.hpp"
+#include "optcore/core/status.hpp"
+#include "optcore/core/view.hpp"
+
+namespace optcore {
+
+/// What a discrete Bayes filter remembers: plain data over somebody else's memory.
+///
+/// The belief is kept as probabilities while they span fewer decades than T can hold, and as
+/// logarithms otherwise (`in_logs`), so no hypothesis is ever lost to underflow.
+template <class T>
+struct DiscreteState {
+  /// All rows are padded with zeros to whole 64-byte registers.
+  static constexpr int lanes = 64 / static_cast<int>(sizeof(T));
+
+  int states = 0;
+  int padded = 0;
+  T* transition = nullptr;   ///< (padded, padded) row-stochastic, or null: `keep` and `prior`
+  T* prior = nullptr;        ///< (padded,) sums to 1
+  T* probability = nullptr;  ///< (padded,) always valid; underflows to 0 while in_logs
+  T* log_belief = nullptr;   ///< (padded,) valid while in_logs
+  T* scratch = nullptr;      ///< (3 * padded,)
+  T keep = T(1);             ///< without a matrix: probability to stay, else redraw from the prior
+  T log_evidence = T(0);     ///< of the last successful update
+  bool in_logs = false;
+  bool tiny_transitions = false;  ///< some are so small that only logarithms are safe
+
+  /// Cuts a state from the arena; a measuring arena says how large a buffer must be.
+  [[nodiscard]] OPTCORE_HD static DiscreteState make(Arena& arena, int states,
+                                                     bool with_transition) noexcept {
+    DiscreteState s;
+    s.states = states;
+    s.padded = (states + lanes - 1) / lanes * lanes;
+    const auto size = static_cast<std::size_t>(s.padded);
+    s.prior = arena.array<T>(size);
+    s.probability = arena.array<T>(size);
+    s.log_belief = arena.array<T>(size);
+    s.scratch = arena.array<T>(3 * size);
+    if (with_transition) s.transition = arena.array<T>(size * size);
+    return s;
+  }
+};
+
+/// Where the answers of filter_sequence() go; each may be empty.
+template <class T>
+struct SequenceOutput {
+  MatrixView<T> probabilities{};    ///< (steps, states) belief after each observation
+  VectorView<T> log_evidence{};     ///< (steps,) log p(z_t | z_1 .. z_{t-1}); NaN where it failed
+  VectorView<Status> row_status{};  ///< (steps,)
+};
+
+}  // namespace optcore

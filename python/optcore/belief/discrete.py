@@ -1,0 +1,97 @@
+"""Discrete Bayes filters: hidden Markov models and static hypotheses, never NaN.
+
+Shapes   K = states, T = steps.
+Units    natural log of probability (nats) in; probabilities out.
+Source   Thrun, Burgard & Fox, *Probabilistic Robotics* (2005), chapter 2; Rabiner, Proc. IEEE
+         77(2) (1989).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from optcore import _native
+from optcore.errors import ConfigError, ShapeError
+
+__all__ = ["DiscreteBayesFilter", "hmm_filter"]
+
+
+class DiscreteBayesFilter(_native.belief.DiscreteFilter):
+    """Recursive belief over K states.
+
+    A step costs one matrix-vector product and one vector exp; it changes to log-sum-exp by itself
+    where probabilities would underflow, so no state is ever lost.
+
+    Args:
+        transition: (K, K), element [i, j] = p(next = j | now = i), rows sum to 1. None: the state
+            stays, or is redrawn from the prior.
+        prior: (K,) >= 0, any scale. None: uniform.
+        states: K, needed only when neither of the two is given.
+        switching: without a transition, the probability per step of a redraw from the prior.
+
+    Methods:
+        step(log_likelihood): predict, then Bayes' rule with (K,) log p(observation | state), any
+            common offset, -inf for impossible. Returns a `Status`; `zero_evidence` (nothing
+            explains it) and `not_finite` (NaN or +inf) leave the belief as it was. Never raises
+            for the values, only for a wrong shape.
+        update(log_likelihood): Bayes' rule alone.
+        predict(): one step ahead without an observation.
+        forget(factor): exponential forgetting, belief ** factor, factor in [0, 1].
+        filter(log_likelihoods, predict_first=True): a (T, K) sequence in one call; returns
+            probabilities (T, K), log evidence (T,) (NaN where a row failed), status (T,).
+        reset(): back to the prior.
+        probabilities, log_probabilities: (K,) copies; log_evidence: of the last good observation.
+
+    Example:
+        >>> rain = DiscreteBayesFilter([[0.7, 0.3], [0.3, 0.7]])
+        >>> rain.step(np.log([0.9, 0.2]))
+        <Status.ok: 0>
+        >>> rain.probabilities.round(3)
+        array([0.818, 0.182])
+    """
+
+    def __init__(
+        self,
+        transition: ArrayLike | None = None,
+        *,
+        prior: ArrayLike | None = None,
+        states: int | None = None,
+        switching: float = 0.0,
+    ) -> None:
+        matrix = None if transition is None else np.ascontiguousarray(transition, np.float64)
+        start = None if prior is None else np.ascontiguousarray(prior, np.float64)
+        if matrix is not None and (matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]):
+            raise ShapeError(f"transition: need (K, K), got {matrix.shape}")
+        if start is not None and start.ndim != 1:
+            raise ShapeError(f"prior: need (K,), got {start.shape}")
+        if matrix is not None and switching != 0.0:
+            raise ConfigError("switching: only without a transition matrix, which says it itself")
+        sizes = {len(a) for a in (matrix, start) if a is not None}
+        sizes |= set() if states is None else {states}
+        if len(sizes) != 1 or min(sizes) < 1:
+            raise ShapeError(
+                "transition, prior, states: need one agreed number of states >= 1, "
+                f"got {sorted(sizes) or 'none'}"
+            )
+        super().__init__(matrix, start, sizes.pop(), float(switching))
+
+
+def hmm_filter(
+    startprob: ArrayLike, transmat: ArrayLike, log_likelihoods: ArrayLike
+) -> tuple[NDArray[np.float64], float]:
+    """Filtered state probabilities of a hidden Markov model.
+
+    Args:
+        startprob: (K,) probabilities of the state at the first observation.
+        transmat: (K, K) transition matrix.
+        log_likelihoods: (T, K) log p(observation t | state).
+
+    Returns:
+        (T, K) p(state t | observations up to t) and the log-likelihood of the sequence. Rows that
+        cannot be used are skipped: they repeat the belief before them and add no evidence.
+    """
+    model = DiscreteBayesFilter(transmat, prior=startprob)
+    rows = np.ascontiguousarray(log_likelihoods, np.float64)
+    probabilities, evidence, _ = model.filter(rows, predict_first=False)
+    return probabilities, float(np.nansum(evidence))

@@ -1,0 +1,119 @@
+"""Discrete filters against log-sum-exp in extended precision."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from optcore import Status
+from optcore.belief import DiscreteBayesFilter, hmm_filter
+from optcore.errors import ConfigError, ShapeError
+from optcore.reference.belief import hmm_log_filter
+
+
+def random_model(seed: int, states: int, steps: int, width: float):
+    rng = np.random.default_rng(seed)
+    transition = rng.random((states, states)) * (rng.random((states, states)) > 0.3)
+    transition += np.eye(states) * 0.1
+    transition /= transition.sum(axis=1, keepdims=True)
+    return transition, -width * rng.random((steps, states))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 20), st.sampled_from([1.0, 50.0, 1000.0, 1e5]))
+def test_sequences_agree_with_long_double(seed: int, states: int, width: float) -> None:
+    transition, logs = random_model(seed, states, 30, width)
+    model = DiscreteBayesFilter(transition)
+    got, evidence, status = model.filter(logs)
+    prior = np.full(states, -np.log(np.longdouble(states)))
+    beliefs, expected = hmm_log_filter(
+        prior, transition.astype(np.longdouble), logs.astype(np.longdouble), predict_first=True
+    )
+    assert (status == 0).all()
+    np.testing.assert_allclose(got, np.exp(beliefs).astype(float), rtol=0, atol=2e-11)
+    np.testing.assert_allclose(evidence, expected.astype(float), rtol=1e-12, atol=2e-11)
+    final = beliefs[-1].astype(float)
+    support = np.isfinite(final)
+    assert np.array_equal(np.isfinite(model.log_probabilities), support)
+    np.testing.assert_allclose(
+        model.log_probabilities[support], final[support], rtol=1e-12, atol=2e-10
+    )
+
+
+def test_one_step_is_exact_to_1e_13() -> None:
+    for states in (2, 8, 16, 40):
+        transition, logs = random_model(states, states, 1, 10.0)
+        prior = np.random.default_rng(1).random(states)
+        model = DiscreteBayesFilter(transition, prior=prior)
+        assert model.step(logs[0]) is Status.ok
+        log_prior = np.log(prior.astype(np.longdouble) / prior.astype(np.longdouble).sum())
+        expected, evidence = hmm_log_filter(
+            log_prior,
+            transition.astype(np.longdouble),
+            logs.astype(np.longdouble),
+            predict_first=True,
+        )
+        np.testing.assert_allclose(
+            model.probabilities, np.exp(expected[0]).astype(float), rtol=1e-13
+        )
+        assert model.log_evidence == pytest.approx(float(evidence[0]), rel=1e-13, abs=1e-13)
+
+
+def test_hmm_filter_equals_hmmlearn() -> None:
+    hmmlearn = pytest.importorskip("hmmlearn._hmmc", reason="hmmlearn is a peer, not a dependency")
+    transition, logs = random_model(3, 6, 50, 5.0)
+    transition = (transition + 0.01) / (transition + 0.01).sum(axis=1, keepdims=True)
+    start = np.full(6, 1 / 6)
+    total, lattice = hmmlearn.forward_log(start, transition, logs)
+    got, evidence = hmm_filter(start, transition, logs)
+    np.testing.assert_allclose(
+        got, np.exp(lattice - np.logaddexp.reduce(lattice, axis=1)[:, None]), atol=1e-12
+    )
+    assert evidence == pytest.approx(total, rel=1e-12)
+
+
+def test_what_cannot_be_used_leaves_the_belief_and_never_raises() -> None:
+    model = DiscreteBayesFilter(states=3)
+    before = model.probabilities
+    assert model.step([-np.inf] * 3) is Status.zero_evidence
+    assert model.update([np.nan, 0, 0]) is Status.not_finite
+    assert model.step([np.inf, 0, 0]) is Status.not_finite
+    assert np.array_equal(model.probabilities, before)
+    logs = np.zeros((4, 3))
+    logs[2] = np.nan
+    rows, evidence, status = model.filter(logs)
+    assert status.tolist() == [0, 0, Status.not_finite.value, 0]
+    assert np.isnan(evidence).tolist() == [False, False, True, False]
+    assert np.array_equal(rows[2], rows[1])
+
+
+def test_static_hypotheses_switching_and_forgetting() -> None:
+    model = DiscreteBayesFilter(prior=[1, 3], switching=0.5)
+    model.update(np.log([0.9, 0.1]))
+    np.testing.assert_allclose(model.probabilities, [0.75, 0.25])
+    model.predict()
+    np.testing.assert_allclose(model.probabilities, [0.5, 0.5])
+    model.reset()
+    model.forget(0.5)
+    np.testing.assert_allclose(model.probabilities, np.sqrt([1, 3]) / np.sqrt([1, 3]).sum())
+    with pytest.raises(ConfigError):
+        model.forget(2.0)
+
+
+def test_arguments_are_checked() -> None:
+    with pytest.raises(ShapeError, match="number of states"):
+        DiscreteBayesFilter()
+    with pytest.raises(ShapeError, match="number of states"):
+        DiscreteBayesFilter(np.eye(3), prior=[0.5, 0.5])
+    with pytest.raises(ShapeError, match=r"\(K, K\)"):
+        DiscreteBayesFilter(np.ones((2, 3)))
+    with pytest.raises(ConfigError, match="sum to 1"):
+        DiscreteBayesFilter(np.ones((2, 2)))
+    with pytest.raises(ConfigError, match="positive sum"):
+        DiscreteBayesFilter(prior=[0.0, 0.0])
+    with pytest.raises(ConfigError, match="switching"):
+        DiscreteBayesFilter(np.eye(2), switching=0.1)
+    with pytest.raises(ShapeError):
+        DiscreteBayesFilter(states=2).step([0.0, 0.0, 0.0])
