@@ -16,11 +16,12 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 NATIVE_SOURCES := $(shell find cpp cuda python/bindings CMakeLists.txt pyproject.toml -type f)
 
-.PHONY: help run test test-cpp test-python bench lint format setup wheel clean
+.PHONY: help run test test-cpp test-python bench bench-build bench-native lint format setup wheel clean
 help:
 	@echo "make run    run the robot among people and write out/report.html"
 	@echo "make test   build and run every test"
-	@echo "make bench AREA=gp|mpc|belief|loop [JSON=out.json] [QUICK=1]   measure beside the peers"
+	@echo "make bench AREA=gp|mpc|belief|loop [JSON=out.json] [QUICK=1] [CASE=text]   measure beside the peers"
+	@echo "make bench-native   build and run the C++ benchmarks"
 	@echo "make lint   formatting, static analysis and types;   make format   mend the formatting"
 	@echo "make wheel  one wheel into dist/;   make clean   remove everything built"
 
@@ -56,7 +57,7 @@ $(VENV)/.lint: pyproject.toml | $(VENV)/.tools
 	@$(PIP) install 'ruff>=0.6' 'mypy>=1.11' 'clang-format==18.*'
 	@touch $@
 
-$(VENV)/.peers: pyproject.toml | $(VENV)/.tools
+$(VENV)/.peers: pyproject.toml scripts/install_peers.sh | $(VENV)/.tools
 	@scripts/install_peers.sh $(PY)
 	@touch $@
 
@@ -78,7 +79,21 @@ test-python: setup $(VENV)/.test
 
 # --- measuring, linting, packaging -----------------------------------------------------------------
 bench: setup $(VENV)/.peers
-	@$(PY) benchmarks/compare.py $(AREA) $(if $(JSON),--json $(JSON)) $(if $(QUICK),--quick)
+	@$(if $(filter gp mpc belief,$(AREA)),$(MAKE) bench-build || echo "optcore: without the native benchmarks")
+	@$(PY) benchmarks/compare.py $(AREA) $(if $(JSON),--json $(JSON)) $(if $(QUICK),--quick) \
+	  $(if $(CASE),--case $(CASE))
+
+bench-build: $(VENV)/.tools
+	@scripts/system_packages.sh bench
+	@cmake -S . -B build/bench -G Ninja -DCMAKE_BUILD_TYPE=Release -DOPTCORE_BENCHMARKS=ON \
+	  -DOPTCORE_CUDA=OFF > build/bench.log || { cat build/bench.log; exit 1; }
+	@cmake --build build/bench -j $(JOBS)
+
+bench-native: bench-build
+	@found=$$(find build/bench/benchmarks/native -maxdepth 1 -type f -executable -name '*_bench'); \
+	[ -n "$$found" ] || echo "optcore: no native benchmark is registered yet"; \
+	for bench in $$found; do $$bench $(if $(FILTER),--benchmark_filter='$(FILTER)') \
+	  --benchmark_min_time=$(if $(QUICK),0.05,0.5); done
 
 CXX_SOURCES = $(shell git ls-files '*.hpp' '*.cpp' '*.cu' '*.cuh')
 lint: setup $(VENV)/.lint

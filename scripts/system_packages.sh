@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages a step needs when they are missing and we are root;
-# otherwise says in one line which they are. Usage: system_packages.sh python|test
+# otherwise says in one line which they are. Usage: system_packages.sh python|test|bench
 set -eu
 
 missing=()
@@ -14,7 +14,7 @@ has_header() { echo "#include <$1>" | c++ -E -x c++ - ; }
 python_headers() { python3 -c 'import sysconfig, pathlib, sys
 sys.exit(not (pathlib.Path(sysconfig.get_path("include")) / "Python.h").exists())'; }
 
-case ${1:?python or test} in
+case ${1:?python, test or bench} in
   python)
     need python3-venv python3 -c 'import ensurepip, venv'
     need g++ c++ --version
@@ -22,6 +22,9 @@ case ${1:?python or test} in
     required=1 ;;
   test)
     need libgtest-dev has_header gtest/gtest.h
+    need libbenchmark-dev has_header benchmark/benchmark.h
+    required=1 ;;
+  bench)
     need libbenchmark-dev has_header benchmark/benchmark.h
     required=1 ;;
   *) echo "system_packages.sh: unknown step '$1'" >&2; exit 2 ;;
