@@ -3,6 +3,7 @@
 #include "optcore/belief/discrete_state.hpp"
 #include "optcore/core/status.hpp"
 #include "optcore/core/view.hpp"
+#include "optcore/host/loop.hpp"
 
 /// Private: what each back-end defines. The CPU has one table of functions per kernel and
 /// instruction set; CUDA has the same functions in namespace cuda (no_cuda.cpp when it is off).
@@ -22,14 +23,41 @@ struct BeliefKernels {
                       VectorView<const double> betas, VectorView<double> log_likelihood) noexcept;
 };
 
-/// Defined once per instruction set by belief_cpu.cpp.
+/// The control loop of one instruction set; `loop` lies in the caller's memory.
+struct LoopKernels {
+  std::size_t (*bytes)(const loop::LoopConfig&, const loop::MotionModel&) noexcept;
+  Status (*create)(void* memory, std::size_t bytes, const loop::LoopConfig&,
+                   const loop::MotionModel&, void** loop) noexcept;
+  loop::LoopResult (*step)(void* loop, const loop::Observation&, const double* state,
+                           const double* goal, loop::Clock,
+                           MatrixView<const double> oracle) noexcept;
+  void (*reset)(void* loop) noexcept;
+  MatrixView<const double> (*plan)(const void* loop) noexcept;
+  int (*people)(const void* loop) noexcept;
+  host::ControlLoop::Person (*person)(const void* loop, int index, VectorView<double> weight,
+                                      MatrixView<double> mean,
+                                      MatrixView<double> covariance) noexcept;
+
+  std::size_t (*forecaster_bytes)(const loop::MotionModel&, int max_steps) noexcept;
+  Status (*forecaster_create)(void* memory, std::size_t bytes, const loop::MotionModel&,
+                              int max_steps, void** forecaster) noexcept;
+  void (*posteriors)(void* forecaster, MatrixView<const double> positions, double belief_period,
+                     MatrixView<double> posterior) noexcept;
+  void (*forecast)(void* forecaster, const double* position, const double* velocity, int steps,
+                   double step, MatrixView<double> mean, MatrixView<double> covariance) noexcept;
+};
+
+/// Each defined once per instruction set by <kernel>_cpu.cpp.
 template <Isa>
 const BeliefKernels& belief_kernels() noexcept;
+template <Isa>
+const LoopKernels& loop_kernels() noexcept;
 
 /// The tables for this machine.
 struct Kernels {
   Isa isa;
   const BeliefKernels* belief;
+  const LoopKernels* loop;
 };
 
 const Kernels& kernels() noexcept;

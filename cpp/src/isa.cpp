@@ -15,6 +15,10 @@ template <>
 const BeliefKernels& belief_kernels<Isa::avx2>() noexcept;
 template <>
 const BeliefKernels& belief_kernels<Isa::avx512>() noexcept;
+template <>
+const LoopKernels& loop_kernels<Isa::avx2>() noexcept;
+template <>
+const LoopKernels& loop_kernels<Isa::avx512>() noexcept;
 #endif
 
 namespace {
@@ -45,7 +49,7 @@ Isa best_isa() noexcept {
 
 template <Isa I>
 Kernels tables() noexcept {
-  return {.isa = I, .belief = &belief_kernels<I>()};
+  return {.isa = I, .belief = &belief_kernels<I>(), .loop = &loop_kernels<I>()};
 }
 
 Kernels choose() noexcept {

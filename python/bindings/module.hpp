@@ -9,5 +9,6 @@ namespace py = pybind11;
 // One per concept; each fills a submodule of _native.
 void bind_device(py::module_& m);
 void bind_belief(py::module_& m);
+void bind_loop(py::module_& m);
 
 }  // namespace optcore::python

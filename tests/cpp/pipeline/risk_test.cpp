@@ -1,0 +1,68 @@
+#include "optcore/pipeline/risk.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cmath>
+
+#include "support/random.hpp"
+
+namespace optcore::pipeline {
+namespace {
+
+TEST(NormalQuantile, InvertsTheDistributionFunction) {
+  for (double p = 1e-15; p < 0.5; p *= 1.7) {
+    const long double z = normal_quantile(p);
+    const long double back = 0.5L * std::erfc(-z / std::sqrt(2.0L));
+    EXPECT_NEAR(static_cast<double>(back / p), 1.0, 2e-13) << p;
+    EXPECT_NEAR(normal_quantile(1 - p), -normal_quantile(1 - (1 - p)), 1e-12 * std::abs(double(z)));
+  }
+  EXPECT_NEAR(normal_quantile(0.975), 1.959963984540054, 1e-15 * 4);  // published table
+  EXPECT_EQ(normal_quantile(0.5), 0.0);
+  EXPECT_EQ(normal_quantile(0.0), -INFINITY);
+  EXPECT_EQ(normal_quantile(1.0), INFINITY);
+  EXPECT_TRUE(std::isnan(normal_quantile(-0.1)));
+  EXPECT_TRUE(std::isnan(normal_quantile(1.1)));
+}
+
+TEST(RiskAllocation, NeverSpendsMoreThanTheBudget) {
+  support::Random random(3);
+  for (int trial = 0; trial < 2000; ++trial) {
+    constexpr int n = 6;
+    std::array<double, n> weight{}, risk{};
+    double total = 0;
+    for (double& w : weight) total += w = std::pow(random.uniform(), 6);
+    for (double& w : weight) w /= total;
+    const double budget = random.uniform(1e-4, 0.4);
+    const double dropped = allocate_risk<double>({weight.data(), n}, budget, {risk.data(), n});
+    double spent = 0, mass = 0;
+    for (int h = 0; h < n; ++h) {
+      spent += weight[h] * risk[h];
+      if (risk[h] == 1) mass += weight[h];
+      EXPECT_GT(risk[h], 0);
+      EXPECT_TRUE(risk[h] <= 0.5 || risk[h] == 1);
+    }
+    EXPECT_LE(spent, budget * (1 + 1e-12));
+    EXPECT_NEAR(mass, dropped, 1e-12);
+    EXPECT_LE(dropped, 0.5 * budget);
+  }
+}
+
+TEST(RiskAllocation, GivesUnlikelyHypothesesMoreOfTheirOwnRisk) {
+  const std::array<double, 2> weight = {0.9, 0.1};
+  std::array<double, 2> risk{};
+  EXPECT_EQ(allocate_risk<double>({weight.data(), 2}, 0.02, {risk.data(), 2}), 0.0);
+  EXPECT_NEAR(risk[0], 0.01 / 0.9, 1e-15);
+  EXPECT_NEAR(risk[1], 0.01 / 0.1, 1e-15);
+}
+
+TEST(RiskAllocation, KeepsACertainHypothesis) {
+  const std::array<double, 3> weight = {0.0, 1.0, 0.0};
+  std::array<double, 3> risk{};
+  EXPECT_EQ(allocate_risk<double>({weight.data(), 3}, 0.05, {risk.data(), 3}), 0.0);
+  EXPECT_EQ(risk[0], 1);
+  EXPECT_NEAR(risk[1], 0.05, 1e-15);
+}
+
+}  // namespace
+}  // namespace optcore::pipeline
