@@ -28,6 +28,15 @@ inline constexpr T contracted = sizeof(T) == 4 ? T(-35) : T(-320);
 template <class T, int P>
 inline constexpr int register_lanes = native_lanes<T> < P ? native_lanes<T> : P;
 
+/// 0, 1, 2, ...
+template <class T, int P>
+struct Lanes {
+  alignas(64) T number[P];
+  constexpr Lanes() noexcept : number{} {
+    for (int j = 0; j < P; ++j) number[j] = static_cast<T>(j);
+  }
+};
+
 /// NaN in the lanes where a state that is possible got a weight too small to keep.
 template <class T, int W>
 OPTCORE_INLINE Pack<T, W> poison(Pack<T, W> weight, Pack<T, W> predicted,
@@ -157,22 +166,44 @@ template <class T>
 /// Weighs predicted probabilities of P states; `weights` may be the same array.
 /// @return the sum of the weights, NaN when they cannot be kept.
 template <class T, int P>
-OPTCORE_INLINE T weigh(const Pack<T, register_lanes<T, P>>* predicted, const T* log_likelihood,
-                       T scale, Pack<T, register_lanes<T, P>>* weights, T& peak) noexcept {
+OPTCORE_INLINE T weigh(const Pack<T, register_lanes<T, P>>* predicted,
+                       const Pack<T, register_lanes<T, P>>* logs, T scale,
+                       Pack<T, register_lanes<T, P>>* weights, T& peak) noexcept {
   constexpr int lanes = register_lanes<T, P>, registers = P / lanes;
   using V = Pack<T, lanes>;
-  V logs[registers];
-  for (int r = 0; r < registers; ++r) logs[r] = V::load(log_likelihood + r * lanes);
   V peaks = logs[0];
   for (int r = 1; r < registers; ++r) peaks = max(peaks, logs[r]);
   peak = largest(peaks);
   V total = V::zero();
   for (int r = 0; r < registers; ++r) {
-    const V prior = predicted[r];  // `weights` may be the same array
+    const V prior = predicted[r];
     weights[r] = prior * (exp_negative(logs[r] - V::broadcast(peak)) * V::broadcast(scale));
     total += poison(weights[r], prior, logs[r]);
   }
   return sum(total);
+}
+
+/// P numbers from an array of `states`, the rest -inf. `readable` says that the array goes on for P
+/// numbers, whatever they are; one load is faster than the copy that is needed otherwise.
+template <class T, int P>
+OPTCORE_INLINE void load_logs(const T* row, int states, bool readable,
+                              Pack<T, register_lanes<T, P>>* logs) noexcept {
+  constexpr int lanes = register_lanes<T, P>, registers = P / lanes;
+  using V = Pack<T, lanes>;
+  if (readable) {
+    alignas(64) static constexpr Lanes<T, P> index{};
+    const V count = V::broadcast(static_cast<T>(states));
+    const V none = V::broadcast(-infinity<T>());
+    for (int r = 0; r < registers; ++r) {
+      const V lane = V::load(index.number + r * lanes);
+      logs[r] = {lane.v < count.v ? V::load(row + r * lanes).v : none.v};
+    }
+  } else {
+    alignas(64) T buffer[P];
+    for (int j = 0; j < P; ++j) buffer[j] = -infinity<T>();
+    for (int j = 0; j < states; ++j) buffer[j] = row[j];
+    for (int r = 0; r < registers; ++r) logs[r] = V::load(buffer + r * lanes);
+  }
 }
 
 /// b^T A for P states, in registers.
@@ -195,22 +226,12 @@ OPTCORE_INLINE void propagate_small(const T* matrix, const T* b,
   for (int r = 0; r < registers; ++r) out[r] += odd[r];
 }
 
-/// A likelihood row of `states` numbers as a padded one.
-template <class T>
-OPTCORE_HD const T* pad_logs(const T* row, int states, int padded, T* buffer) noexcept {
-  if (states == padded) return row;
-  for (int j = 0; j < states; ++j) buffer[j] = row[j];
-  for (int j = states; j < padded; ++j) buffer[j] = -infinity<T>();
-  return buffer;
-}
-
 template <class T, int P>
 OPTCORE_HD Status step_small(DiscreteState<T>& s, const T* row, bool predict) noexcept {
   constexpr int lanes = register_lanes<T, P>, registers = P / lanes;
   using V = Pack<T, lanes>;
-  alignas(64) T buffer[P];
-  const T* logs = pad_logs(row, s.states, P, buffer);
-  V belief[registers];
+  V logs[registers], belief[registers];
+  load_logs<T, P>(row, s.states, s.states == P, logs);
   if (predict && s.transition != nullptr) {
     propagate_small<T, P>(s.transition, s.probability, belief);
   } else {

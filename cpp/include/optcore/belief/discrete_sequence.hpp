@@ -23,20 +23,21 @@ OPTCORE_HD void write_row(const DiscreteState<T>& s, const SequenceOutput<T>& ou
 /// Steps [t, rows) by a matrix over P states while probabilities suffice. The sum that normalises a
 /// step is divided out in the next one, where it overlaps with the matrix product.
 /// @return the first row that was not taken; the state holds the belief before it.
-template <class T, int P, bool Whole>
+template <class T, int P>
 OPTCORE_HD int run_small(DiscreteState<T>& s, MatrixView<const T> log_likelihoods, int t,
                          const SequenceOutput<T>& out) noexcept {
   constexpr int lanes = register_lanes<T, P>, registers = P / lanes;
   constexpr int chunk = 64;
   using V = Pack<T, lanes>;
   alignas(64) T belief[P];  // not normalised: `scale` is 1 / its sum
-  alignas(64) T padded_row[P];
   alignas(64) T masses[chunk];
   T peaks[chunk];
   T scale = T(1), last_mass = T(1), last_peak = T(0);
   for (int j = 0; j < P; ++j) belief[j] = s.probability[j];
-  for (int j = 0; j < P; ++j) padded_row[j] = -infinity<T>();
 
+  // a row shorter than P may be read into the next ones, not past the end of the last
+  const int beyond = P - s.states, stride = log_likelihoods.stride;
+  const int last_readable = log_likelihoods.rows - (beyond + stride - 1) / stride;
   const int start = t;
   bool taken = true;
   while (taken && t < log_likelihoods.rows) {
@@ -44,14 +45,11 @@ OPTCORE_HD int run_small(DiscreteState<T>& s, MatrixView<const T> log_likelihood
     const int end = log_likelihoods.rows - t < chunk ? log_likelihoods.rows : t + chunk;
     for (; t < end; ++t) {
       const T* row = log_likelihoods.row_data(t);
-      if constexpr (!Whole) {
-        for (int j = 0; j < s.states; ++j) padded_row[j] = row[j];
-        row = padded_row;
-      }
-      V weights[registers];
+      V logs[registers], weights[registers];
+      load_logs<T, P>(row, s.states, t < last_readable, logs);
       T peak;
       propagate_small<T, P>(s.transition, belief, weights);
-      const T mass = weigh<T, P>(weights, row, scale, weights, peak);
+      const T mass = weigh<T, P>(weights, logs, scale, weights, peak);
       if (!(mass > T(0))) [[unlikely]] {
         taken = false;
         break;
@@ -62,7 +60,7 @@ OPTCORE_HD int run_small(DiscreteState<T>& s, MatrixView<const T> log_likelihood
       peaks[t - first] = last_peak = peak;
       if (out.probabilities.data != nullptr) {
         T* target = out.probabilities.row_data(t);
-        if constexpr (Whole) {
+        if (s.states == P) {
           for (int r = 0; r < registers; ++r) {
             (weights[r] * V::broadcast(scale)).store(target + r * lanes);
           }
@@ -90,14 +88,9 @@ template <class T>
 OPTCORE_HD int run(DiscreteState<T>& s, MatrixView<const T> log_likelihoods, int t,
                    const SequenceOutput<T>& out) noexcept {
   if (s.transition == nullptr || s.in_logs) return t;
-  const bool whole = s.states == s.padded;
   switch (s.padded * static_cast<int>(sizeof(T))) {
-    case 64:
-      return whole ? run_small<T, 64 / sizeof(T), true>(s, log_likelihoods, t, out)
-                   : run_small<T, 64 / sizeof(T), false>(s, log_likelihoods, t, out);
-    case 128:
-      return whole ? run_small<T, 128 / sizeof(T), true>(s, log_likelihoods, t, out)
-                   : run_small<T, 128 / sizeof(T), false>(s, log_likelihoods, t, out);
+    case 64: return run_small<T, 64 / sizeof(T)>(s, log_likelihoods, t, out);
+    case 128: return run_small<T, 128 / sizeof(T)>(s, log_likelihoods, t, out);
     default: return t;
   }
 }

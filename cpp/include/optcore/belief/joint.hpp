@@ -129,7 +129,7 @@ class JointBelief {
 
   OPTCORE_HD Status bayes(T* log_weight) noexcept {
     const int n = hypotheses_ * betas_;
-    const int end = (n + lanes - 1) / lanes * lanes;
+    const int end = min((n + lanes - 1) / lanes * lanes, padded);
     for (int i = n; i < end; ++i) log_weight[i] = -infinity<T>();
     P peaks = P::load(log_weight);
     for (int i = lanes; i < end; i += lanes) peaks = max(peaks, P::load(log_weight + i));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <type_traits>
+#include <utility>
 
 #include "optcore/core/config.hpp"
 
@@ -44,7 +45,7 @@ struct Pack {
     if constexpr (W == 1) {
       return {x};
     } else {
-      return {Storage{} + x};
+      return {x - Storage{}};  // x - 0 is x, also for -0, so this compiles to a broadcast alone
     }
   }
   OPTCORE_INLINE static Pack load(const T* p) noexcept {
@@ -97,13 +98,16 @@ struct Pack {
         low = {a.v[0]};
         high = {a.v[1]};
       } else {
-        for (int i = 0; i < W / 2; ++i) {
-          low.v[i] = a.v[i];
-          high.v[i] = a.v[i + W / 2];
-        }
+        split(a, low, high, std::make_integer_sequence<int, W / 2>());
       }
       return Half::reduce(op(low, high), op);
     }
+  }
+  template <int... I>
+  OPTCORE_INLINE static void split(Pack a, Pack<T, W / 2>& low, Pack<T, W / 2>& high,
+                                   std::integer_sequence<int, I...>) noexcept {
+    low.v = __builtin_shufflevector(a.v, a.v, I...);
+    high.v = __builtin_shufflevector(a.v, a.v, (I + W / 2)...);
   }
   template <class, int>
   friend struct Pack;
