@@ -33,12 +33,13 @@ class Forecaster {
     betas_ = model.betas.size;
     max_people_ = max_people;
     fields_ = arena.array<GoalField<T>>(static_cast<std::size_t>(goals_));
-    int widest = 0;
+    int widest = 0, most = 0;
     for (int g = 0; g < goals_; ++g) {
       const int n = static_cast<int>(model.offsets[g + 1] - model.offsets[g]);
       GoalField<T> field;
       field.attach(arena, n);
       widest = max(widest, field.padded());
+      most = max(most, n);
       if (fields_ != nullptr) fields_[g] = field;
     }
     prior_ = arena.vector<T>(goals_);
@@ -48,7 +49,8 @@ class Forecaster {
     along_ = arena.matrix<T>(2, lags);
     across_ = arena.matrix<T>(2, lags);
     walkers_ = arena.array<Walker>(static_cast<std::size_t>(max_people));
-    rows_ = arena.array<T>(4 * static_cast<std::size_t>(max(widest, 1)));
+    rows_ = arena.array<float>(GoalField<T>::batch * static_cast<std::size_t>(max(widest, 1)));
+    scratch_ = arena.matrix<T>(most + 1, most);
   }
 
   /// @return the first field's failure, or ok
@@ -61,7 +63,7 @@ class Forecaster {
       const Status status =
           fields_[g].fit(model.points.block(first, 0, n, 4), model.targets.block(first, 0, n, 2),
                          model.noise.segment(first, n), model.count.segment(first, n), scale,
-                         static_cast<T>(model.signal_variance));
+                         static_cast<T>(model.signal_variance), scratch_);
       if (failed(status)) return status;
       prior_[g] = static_cast<T>(model.prior[g]);
     }
@@ -185,9 +187,10 @@ class Forecaster {
   }
 
   void field_variances(const GoalField<T>& field, int people) noexcept {
-    for (int first = 0; first < people; first += 4) {
-      const int count = min(4, people - first);
-      T variance[4];
+    constexpr int batch = GoalField<T>::batch;
+    for (int first = 0; first < people; first += batch) {
+      const int count = min(batch, people - first);
+      T variance[batch];
       for (int q = 0; q < count; ++q) {
         field.kernel_row(walkers_[first + q].z,
                          rows_ + static_cast<std::ptrdiff_t>(q) * field.padded());
@@ -234,7 +237,8 @@ class Forecaster {
   PersonBelief fresh_{};
   MatrixView<T> along_, across_;
   Walker* walkers_ = nullptr;
-  T* rows_ = nullptr;
+  float* rows_ = nullptr;
+  MatrixView<T> scratch_;
 };
 
 }  // namespace optcore::inline OPTCORE_ISA::pipeline
