@@ -1,0 +1,136 @@
+#pragma once
+
+#include "optcore/core/arena.hpp"
+#include "optcore/core/status.hpp"
+#include "optcore/gp/stationary.hpp"
+#include "optcore/linalg/cholesky.hpp"
+#include "optcore/linalg/triangular.hpp"
+
+namespace optcore::inline OPTCORE_ISA::gp {
+
+template <class T>
+struct Hyperparameters {
+  KernelFamily family = KernelFamily::rbf;
+  T variance = 1;                     ///< of the signal, output units squared, > 0
+  VectorView<const T> length_scales;  ///< (d,) input units, > 0; copied
+  T noise = T(1e-2);                  ///< variance of the observation noise, >= 0
+  VectorView<const T> mean;           ///< (outputs,) constant prior mean; empty is zero; copied
+};
+
+/// Exact Gaussian process regression with several independent outputs on one factor.
+///
+/// All memory is cut from an arena by bind(). mean() and mean_gradient() are re-entrant; predict()
+/// uses scratch of the model, so one thread at a time may call it.
+///
+/// Source: Rasmussen & Williams, Gaussian Processes for Machine Learning (2006), algorithm 2.1.
+template <class T>
+class Model {
+ public:
+  /// Cuts all memory; call once on Arena::measure() for the size and once on the real arena.
+  /// @param capacity       most points ever held.
+  /// @param with_variance  also hold L^-1, which predict() needs.
+  OPTCORE_HD void bind(Arena& arena, int capacity, int dims, int outputs,
+                       bool with_variance = true) noexcept {
+    const int rows = linalg::padded<T>(capacity);
+    capacity_ = capacity;
+    outputs_ = outputs;
+    with_variance_ = with_variance;
+    const int stride = linalg::padded_stride<T>(capacity);
+    const std::size_t square = static_cast<std::size_t>(stride) * static_cast<std::size_t>(rows);
+    inputs_ = {arena.array<T>(static_cast<std::size_t>(rows) * static_cast<std::size_t>(dims)),
+               dims, rows};
+    factor_ = {arena.array<T>(square), 0, stride};
+    inverse_ = {with_variance ? arena.array<T>(square) : nullptr, 0, stride};
+    whitened_ = arena.matrix<T>(outputs, rows);
+    weights_ = arena.matrix<T>(outputs, rows);
+    scale_ = arena.vector<T>(dims);
+    prior_mean_ = arena.vector<T>(outputs);
+    const int queries = native_lanes<T>;
+    scratch_ = arena.array<T>(static_cast<std::size_t>(rows) * static_cast<std::size_t>(queries));
+    row_ = arena.array<T>(static_cast<std::size_t>(2 * rows));
+    query_ = arena.array<T>(static_cast<std::size_t>(dims * queries));
+    workspace_ = arena.array<T>(linalg::factor_workspace<T>(capacity));
+  }
+
+  /// Factor and weights, O(n^3).
+  /// @param X (n, d), n <= capacity; 0 gives the prior.   @param Y (n, outputs)
+  /// @return not_positive_definite (see failing_pivot()), not_finite, invalid_argument,
+  ///         shape_mismatch, capacity_exceeded, not_ready. After a failed factorisation size() is
+  ///         0; other failures leave the model as it was.
+  [[nodiscard]] OPTCORE_HD Status fit(MatrixView<const T> X, MatrixView<const T> Y,
+                                      const Hyperparameters<T>& hyper) noexcept;
+
+  /// One more point, O(n^2). On failure the model is unchanged.
+  [[nodiscard]] OPTCORE_HD Status append(VectorView<const T> x, VectorView<const T> y) noexcept;
+
+  /// Posterior means. @param queries (m, d)   @param mean (m, outputs)
+  OPTCORE_HD void mean(MatrixView<const T> queries, MatrixView<T> mean) const noexcept;
+
+  /// Posterior means and the variance of the latent function, noise not added; one variance for
+  /// all outputs. Fastest in groups of one register (8 doubles on AVX-512).
+  /// @param queries (m, d)   @param mean (m, outputs)   @param variance (m,), >= 0
+  OPTCORE_HD void predict(MatrixView<const T> queries, MatrixView<T> mean,
+                          VectorView<T> variance) noexcept;
+
+  /// Posterior means and their input gradients.
+  /// @param gradient (m, outputs * d): d mean[o] / d x[f] of query q at (q, o * d + f)
+  OPTCORE_HD void mean_gradient(MatrixView<const T> queries, MatrixView<T> mean,
+                                MatrixView<T> gradient) const noexcept;
+
+  [[nodiscard]] OPTCORE_HD int size() const noexcept { return size_; }
+  [[nodiscard]] OPTCORE_HD int capacity() const noexcept { return capacity_; }
+  [[nodiscard]] OPTCORE_HD int dims() const noexcept { return inputs_.dims; }
+  [[nodiscard]] OPTCORE_HD int outputs() const noexcept { return outputs_; }
+  [[nodiscard]] OPTCORE_HD bool with_variance() const noexcept { return with_variance_; }
+  [[nodiscard]] OPTCORE_HD T noise() const noexcept { return noise_; }
+  [[nodiscard]] OPTCORE_HD T prior_variance() const noexcept { return variance_; }
+  /// Row of the last factorisation whose pivot was not positive; -1 when it succeeded.
+  [[nodiscard]] OPTCORE_HD int failing_pivot() const noexcept { return failing_pivot_; }
+  /// Natural logarithm, summed over the outputs.
+  [[nodiscard]] OPTCORE_HD T log_marginal_likelihood() const noexcept;
+
+ private:
+  using P = Pack<T>;
+  static constexpr int lanes = native_lanes<T>;
+
+  [[nodiscard]] OPTCORE_HD int rows() const noexcept { return linalg::padded<T>(size_); }
+  /// A pivot below this is rounding: the point repeats others and there is no noise to tell.
+  [[nodiscard]] OPTCORE_HD T minimum_pivot() const noexcept {
+    return min(T(0.5), 8 * epsilon<T>() * (variance_ + noise_));
+  }
+  /// Training-side covariances of one query, lanes = points, into k (rows() numbers, zero padding).
+  template <KernelFamily F>
+  OPTCORE_HD void covariances(const T* query, T* k) const noexcept;
+  /// Of `lanes` queries, lanes = queries: k[i * lanes + q].
+  template <KernelFamily F>
+  OPTCORE_HD void covariances_transposed(const T* queries, T* k) const noexcept;
+  template <KernelFamily F, int Outputs>
+  OPTCORE_HD void mean_of(MatrixView<const T> queries, MatrixView<T> mean,
+                          int first) const noexcept;
+  template <KernelFamily F>
+  OPTCORE_HD void predict_one(VectorView<const T> query, VectorView<T> mean, T& variance) noexcept;
+  template <KernelFamily F>
+  OPTCORE_HD void predict_lanes(MatrixView<const T> queries, MatrixView<T> mean,
+                                VectorView<T> variance) noexcept;
+  OPTCORE_HD void open_padding() noexcept;
+
+  int capacity_ = 0, size_ = 0, outputs_ = 0, failing_pivot_ = -1;
+  bool with_variance_ = true;
+  KernelFamily family_ = KernelFamily::rbf;
+  T variance_ = 1, noise_ = 0;
+  ScaledInputs<T> inputs_;       // d x rows
+  linalg::Triangle<T> factor_;   // L
+  linalg::Triangle<T> inverse_;  // L^-1, zero above the diagonal and in the padding
+  MatrixView<T> whitened_;       // outputs x rows: L^-1 (y - mean)
+  MatrixView<T> weights_;        // outputs x rows: K^-1 (y - mean)
+  VectorView<T> scale_, prior_mean_;
+  T* scratch_ = nullptr;  // rows x lanes
+  T* row_ = nullptr;      // 2 rows
+  T* query_ = nullptr;    // d x lanes
+  T* workspace_ = nullptr;
+};
+
+}  // namespace optcore::inline OPTCORE_ISA::gp
+
+#include "optcore/gp/detail/model_fit.hpp"
+#include "optcore/gp/detail/model_query.hpp"

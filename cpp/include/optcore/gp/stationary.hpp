@@ -1,0 +1,160 @@
+#pragma once
+
+#include "optcore/core/simd_math.hpp"
+#include "optcore/linalg/triangle.hpp"
+
+namespace optcore {
+
+/// Stationary covariance functions: squared exponential and Matérn 1/2, 3/2, 5/2.
+enum class KernelFamily : int { rbf = 0, matern12 = 1, matern32 = 2, matern52 = 3 };
+
+}  // namespace optcore
+
+/// Covariances of one scaled squared distance. Inputs are stored divided by the length scale and
+/// multiplied by input_scale(), so that q = sum of squared differences is r^2 / 2 for the squared
+/// exponential and (2 nu) r^2 for the Matérn functions; differences are squared directly, so close
+/// points lose no digits.
+///
+/// Source: Rasmussen & Williams, Gaussian Processes for Machine Learning (2006), section 4.2.
+namespace optcore::inline OPTCORE_ISA::gp {
+
+template <KernelFamily F>
+struct Correlation;
+
+template <>
+struct Correlation<KernelFamily::rbf> {
+  static constexpr double input_scale = 0.70710678118654752440;  // sqrt(1/2)
+  template <class P>
+  OPTCORE_INLINE static P value(P q) noexcept {
+    return exp_negative(-q);
+  }
+  /// d value / d q
+  template <class P>
+  OPTCORE_INLINE static P slope(P q) noexcept {
+    return -exp_negative(-q);
+  }
+};
+
+template <>
+struct Correlation<KernelFamily::matern12> {
+  static constexpr double input_scale = 1;
+  template <class P>
+  OPTCORE_INLINE static P value(P q) noexcept {
+    return exp_negative(-sqrt(q));
+  }
+  /// The cusp at q = 0 gets slope 0: the subgradient in the middle.
+  template <class P>
+  OPTCORE_INLINE static P slope(P q) noexcept {
+    const P s = sqrt(q);
+    const P half = P::broadcast(decltype(sum(q))(-0.5));
+    const P steep = half * exp_negative(-s) / s;
+    return {q.v > P::zero().v ? steep.v : P::zero().v};
+  }
+};
+
+template <>
+struct Correlation<KernelFamily::matern32> {
+  static constexpr double input_scale = 1.7320508075688772935;  // sqrt(3)
+  template <class P>
+  OPTCORE_INLINE static P value(P q) noexcept {
+    const P s = sqrt(q);
+    const P e = exp_negative(-s);
+    return fma(s, e, e);
+  }
+  template <class P>
+  OPTCORE_INLINE static P slope(P q) noexcept {
+    return P::broadcast(decltype(sum(q))(-0.5)) * exp_negative(-sqrt(q));
+  }
+};
+
+template <>
+struct Correlation<KernelFamily::matern52> {
+  static constexpr double input_scale = 2.2360679774997896964;  // sqrt(5)
+  template <class P>
+  OPTCORE_INLINE static P value(P q) noexcept {
+    using T = decltype(sum(q));
+    const P s = sqrt(q);
+    const P polynomial = fma(q, P::broadcast(T(1) / T(3)), s + P::broadcast(T(1)));
+    return polynomial * exp_negative(-s);
+  }
+  template <class P>
+  OPTCORE_INLINE static P slope(P q) noexcept {
+    using T = decltype(sum(q));
+    const P s = sqrt(q);
+    return P::broadcast(T(-1) / T(6)) * (s + P::broadcast(T(1))) * exp_negative(-s);
+  }
+};
+
+/// Calls body.template operator()<family>().
+template <class Body>
+OPTCORE_INLINE auto with_family(KernelFamily family, Body body) noexcept {
+  switch (family) {
+    case KernelFamily::matern12: return body.template operator()<KernelFamily::matern12>();
+    case KernelFamily::matern32: return body.template operator()<KernelFamily::matern32>();
+    case KernelFamily::matern52: return body.template operator()<KernelFamily::matern52>();
+    default: return body.template operator()<KernelFamily::rbf>();
+  }
+}
+
+[[nodiscard]] OPTCORE_HD constexpr bool is_known(KernelFamily family) noexcept {
+  return family >= KernelFamily::rbf && family <= KernelFamily::matern52;
+}
+
+/// Training inputs by feature, scaled: feature f of point i is data[f * stride + i]; padding zero.
+template <class T>
+struct ScaledInputs {
+  T* data = nullptr;
+  int dims = 0;
+  int stride = 0;
+
+  OPTCORE_HD constexpr T* feature(int f) const noexcept {
+    return data + static_cast<std::ptrdiff_t>(f) * stride;
+  }
+  OPTCORE_HD constexpr operator ScaledInputs<const T>() const noexcept
+    requires(!std::is_const_v<T>)
+  {
+    return {data, dims, stride};
+  }
+};
+
+/// Lower triangle of variance * correlation + noise on the diagonal, padded with the identity.
+template <KernelFamily F, class T>
+OPTCORE_HD void fill_covariance(ScaledInputs<const T> x, T variance, T noise,
+                                linalg::Triangle<T> k) noexcept {
+  constexpr int W = native_lanes<T>, columns = 4;
+  using P = Pack<T>;
+  const int n = k.size, rows = linalg::padded<T>(n);
+  const P scale = P::broadcast(variance);
+  for (int j = 0; j < n; j += columns) {
+    const int count = min(columns, n - j);
+    for (int i = j / W * W; i < rows; i += W) {
+      P q[columns];
+      for (auto& value : q) value = P::zero();
+      for (int f = 0; f < x.dims; ++f) {
+        const T* const feature = x.feature(f);
+        const P xi = P::load(feature + i);
+#pragma GCC unroll 4
+        for (int c = 0; c < columns; ++c) {
+          const P difference = xi - P::broadcast(feature[min(j + c, n - 1)]);
+          q[c] = fma(difference, difference, q[c]);
+        }
+      }
+#pragma GCC unroll 4
+      for (int c = 0; c < columns; ++c) {
+        const P value = scale * Correlation<F>::value(q[c]);
+        if (c >= count) continue;
+        if (i > j + c) {
+          value.store(k.column(j + c) + i);
+        } else {
+          for (int lane = 0; lane < W; ++lane) {
+            if (i + lane >= j + c) k(i + lane, j + c) = value[lane];
+          }
+        }
+      }
+    }
+    for (int c = 0; c < count; ++c) k(j + c, j + c) = variance + noise;
+  }
+  linalg::pad_with_identity(k);
+}
+
+}  // namespace optcore::inline OPTCORE_ISA::gp
