@@ -1,24 +1,26 @@
 #!/usr/bin/env bash
-# A weak symbol outside the inline namespaces in a file compiled for AVX2 or AVX-512 could be chosen
-# by the linker for everybody, and crash an older CPU. Usage: check_isa_symbols.sh liboptcore_host.a
+# The kernels are compiled once per instruction set, and the linker keeps one copy of each weak
+# symbol for everybody. So an object compiled for AVX2 or AVX-512 may define weak symbols only in the
+# inline namespace of its own instruction set; any other could crash an older CPU.
+# Usage: check_isa_symbols.sh NM OBJECT...   (objects of <library>_avx2.dir and <library>_avx512.dir)
 set -eu
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+nm=$1
+shift
 bad=0
-for isa in avx2 avx512; do
-  members=$(ar t "$1" | sort -u)
-  # objects of the kernel libraries define symbols of their own namespace
-  nm -C --defined-only "$1" 2>/dev/null | awk -v isa="$isa" '
-    /^[^ ].*\.o:$/ { member += 1; file = $0 " " member }  # one name, an object per instruction set
-    / [VvWwuU] / { weak[file] = weak[file] "\n    " $0 }
-    index($0, "(optcore::Isa)" (isa == "avx2" ? 2 : 3)) || index($0, "optcore::" isa "::") { own[file] = 1 }
-    END { for (f in own) { n = split(weak[f], lines, "\n")
-            for (i = 1; i <= n; i++) if (lines[i] != "" && !index(lines[i], "optcore::" isa "::"))
-              print f lines[i] } }' > "$work/$isa"
-  if [ -s "$work/$isa" ]; then
-    echo "weak symbols compiled for $isa that older CPUs could be given:"
-    cat "$work/$isa"
+seen=0
+for object in "$@"; do
+  case $object in
+    *_avx2.dir/*) isa=avx2 ;;
+    *_avx512.dir/*) isa=avx512 ;;
+    *) continue ;;
+  esac
+  seen=$((seen + 1))
+  leaked=$("$nm" -C --defined-only "$object" |
+    awk -v own="optcore::$isa::" '$2 ~ /^[VvWwu]$/ && !index($0, own)')
+  if [ -n "$leaked" ]; then
+    printf 'weak symbols for everybody, compiled for %s in %s:\n%s\n' "$isa" "$object" "$leaked"
     bad=1
   fi
 done
+echo "$seen objects of AVX2 and AVX-512 looked at"
 exit $bad

@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
-# Installs the Debian packages a step needs when they are missing and we are root;
-# otherwise says in one line which they are. Usage: system_packages.sh python|test|bench
+# Installs the Debian packages that steps need when they are missing and we are root; otherwise says
+# in one line which they are and fails. Usage: system_packages.sh STEP..., a step being
+#   python    virtual environment, compiler, headers      test       GoogleTest
+#   bench     Google Benchmark                            firmware   cross compiler and QEMU (never fails)
 set -eu
 
 missing=()
+optional=()
 need() { # need PACKAGE TEST-COMMAND...
   local package=$1
   shift
@@ -11,32 +14,50 @@ need() { # need PACKAGE TEST-COMMAND...
 }
 
 has_header() { echo "#include <$1>" | c++ -E -x c++ - ; }
+cxx20() { echo '#include <span>
+#include <concepts>
+int main() {}' | c++ -std=c++20 -fsyntax-only -x c++ - ; }
 python_headers() { python3 -c 'import sysconfig, pathlib, sys
 sys.exit(not (pathlib.Path(sysconfig.get_path("include")) / "Python.h").exists())'; }
+new_enough() { python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))'; }
 
-case ${1:?python, test or bench} in
-  python)
-    need python3-venv python3 -c 'import ensurepip, venv'
-    need g++ c++ --version
-    need python3-dev python_headers
-    required=1 ;;
-  test)
-    need libgtest-dev has_header gtest/gtest.h
-    need libbenchmark-dev has_header benchmark/benchmark.h
-    required=1 ;;
-  bench)
-    need libbenchmark-dev has_header benchmark/benchmark.h
-    required=1 ;;
-  *) echo "system_packages.sh: unknown step '$1'" >&2; exit 2 ;;
-esac
+for step in "$@"; do
+  case $step in
+    python)
+      if command -v python3 >/dev/null && ! new_enough; then
+        echo "optcore: python3 is $(python3 -V 2>&1); 3.10 or newer is needed" >&2
+        exit 1
+      fi
+      need python3-venv python3 -c 'import ensurepip, venv'
+      need g++ cxx20
+      need python3-dev python_headers ;;
+    test) need libgtest-dev has_header gtest/gtest.h ;;
+    bench) need libbenchmark-dev has_header benchmark/benchmark.h ;;
+    firmware)
+      command -v arm-none-eabi-g++ >/dev/null || optional+=(gcc-arm-none-eabi
+        libnewlib-arm-none-eabi libstdc++-arm-none-eabi-newlib)
+      command -v qemu-system-arm >/dev/null || optional+=(qemu-system-arm) ;;
+    *) echo "system_packages.sh: unknown step '$step'" >&2; exit 2 ;;
+  esac
+done
 
-[ ${#missing[@]} -eq 0 ] && exit 0
-if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
-  echo "optcore: installing ${missing[*]}"
+root() { [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; }
+install() {
+  echo "optcore: installing Debian packages: $*"
   export DEBIAN_FRONTEND=noninteractive
-  apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null 2>&1 ||
-    { apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null; }
-else
-  echo "optcore: please install: apt-get install ${missing[*]}" >&2
-  exit "$required"
+  local get=(apt-get install -y -qq --no-install-recommends)
+  "${get[@]}" "$@" >/dev/null 2>&1 || { apt-get update -qq && "${get[@]}" "$@" >/dev/null; }
+}
+
+if [ ${#missing[@]} -gt 0 ]; then
+  if ! root; then
+    echo "optcore: please install: apt-get install ${missing[*]}" >&2
+    exit 1
+  fi
+  install "${missing[@]}"
+fi
+if [ ${#optional[@]} -gt 0 ]; then
+  if ! root || ! install "${optional[@]}"; then
+    echo "optcore: firmware tests will be skipped; they need: apt-get install ${optional[*]}" >&2
+  fi
 fi

@@ -147,7 +147,7 @@ class PlanQp {
       }
       const T sig = mu * T(.15);
       // backward
-      T P[4][4], p[4];
+      T P[4][4] = {}, p[4] = {};
       for (int k = n_; k >= 0; --k) {
         Stage& s = st_[k];
         T H[6][6] = {}, g[6] = {};  // order u0 u1 x0..x3
