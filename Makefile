@@ -67,7 +67,7 @@ $(VENV)/.test: pyproject.toml | $(VENV)/.tools
 
 $(VENV)/.lint: pyproject.toml | $(VENV)/.tools
 	@echo "optcore: installing the linters"
-	@$(PIP) install 'ruff>=0.6' 'mypy>=1.11' 'clang-format==18.*'
+	@$(PIP) install 'ruff==0.17.6' 'mypy==2.4.1' 'clang-format==18.1.8'
 	@touch $@
 
 $(VENV)/.peers: pyproject.toml scripts/install_peers.sh | $(VENV)/.tools

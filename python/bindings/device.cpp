@@ -1,5 +1,7 @@
 #include "optcore/host/device.hpp"
 
+#include <pybind11/native_enum.h>
+
 #include "module.hpp"
 
 namespace optcore::python {
@@ -22,10 +24,12 @@ void bind_device(py::module_& m) {
       py::arg("device"), "(usable, name or reason, memory in bytes)");
   m.def("cpu_isa", &host::cpu_isa, "Instruction set of the CPU kernels in this process.");
 
-  py::enum_<Status> status(m, "Status", "Outcome of a native call; negative means failed.");
+  py::native_enum<Status> status(m, "Status", "enum.IntEnum",
+                                 "Outcome of a native call; negative means failed.");
   for (int value = -12; value <= 4; ++value) {
     status.value(to_string(static_cast<Status>(value)), static_cast<Status>(value));
   }
+  status.finalize();
 }
 
 }  // namespace optcore::python

@@ -33,21 +33,21 @@ void Reset_Handler() {
   exit_with(main());
 }
 
-__attribute__((section(".vectors"), used)) const Entry vectors[16] = {
-    reinterpret_cast<Entry>(&__stack_top),
-    Reset_Handler,
-    fault,
-    fault,
-    fault,
-    fault,
-    fault,
-    nullptr,
-    nullptr,
-    nullptr,
-    nullptr,
-    fault,
-    fault,
-    nullptr,
-    fault,
-    fault};
+__attribute__((section(".vectors"), used))
+const Entry vectors[16] = {reinterpret_cast<Entry>(&__stack_top),
+                           Reset_Handler,
+                           fault,
+                           fault,
+                           fault,
+                           fault,
+                           fault,
+                           nullptr,
+                           nullptr,
+                           nullptr,
+                           nullptr,
+                           fault,
+                           fault,
+                           nullptr,
+                           fault,
+                           fault};
 }

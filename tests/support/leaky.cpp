@@ -1,4 +1,5 @@
-// What scripts/check_isa_symbols.sh must find: a weak symbol outside the instruction set's namespace.
+// What scripts/check_isa_symbols.sh must find: a weak symbol outside the instruction set's
+// namespace.
 
 namespace optcore {
 

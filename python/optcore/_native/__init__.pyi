@@ -9,7 +9,7 @@ class Device:
     @staticmethod
     def cuda(index: int = 0) -> Device: ...
 
-class Status(enum.Enum):
+class Status(enum.IntEnum):
     ok = 0
     reset_to_prior = 1
     low_ess = 2

@@ -143,9 +143,7 @@ class ControlLoop:
             need = (len(people), self.config.horizon + 1, 2)
             if future.shape != need:
                 raise ShapeError(f"oracle: need {need}, got {future.shape}")
-        values: dict[str, Any] = self._native.step(
-            time, state, target, people, where, when, future
-        )
+        values: dict[str, Any] = self._native.step(time, state, target, people, where, when, future)
         return StepResult(**values)
 
     def plan(self) -> _Floats:

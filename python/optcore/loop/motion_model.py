@@ -167,7 +167,5 @@ class MotionModel:
         if set(values) != names:
             wrong = sorted(set(values) ^ names)
             raise ConfigError(f"{path}: fields missing or unknown: {', '.join(wrong)}")
-        plain = {
-            name: value.item() if value.ndim == 0 else value for name, value in values.items()
-        }
+        plain = {name: value.item() if value.ndim == 0 else value for name, value in values.items()}
         return cls(**plain)

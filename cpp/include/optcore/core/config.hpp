@@ -12,6 +12,15 @@
 #define OPTCORE_HD
 #endif
 
+// The lanes `vector[index]...` of a vector, `index` naming a parameter pack. One instruction from
+// the builtin, which nvcc's front end does not pass on whole.
+#if defined(__CUDACC__)
+#define OPTCORE_LANES(type, vector, index) \
+  type { vector[index]... }
+#else
+#define OPTCORE_LANES(type, vector, index) __builtin_shufflevector(vector, vector, (index)...)
+#endif
+
 // Code with arithmetic lives in `namespace optcore::inline OPTCORE_ISA`. The name follows the
 // instruction set the file is compiled for, so two compilations of one header never share a symbol
 // and the linker cannot hand an AVX-512 copy of a function to a machine without it.

@@ -106,8 +106,8 @@ struct Pack {
   template <int... I>
   OPTCORE_INLINE static void split(Pack a, Pack<T, W / 2>& low, Pack<T, W / 2>& high,
                                    std::integer_sequence<int, I...>) noexcept {
-    low.v = __builtin_shufflevector(a.v, a.v, I...);
-    high.v = __builtin_shufflevector(a.v, a.v, (I + W / 2)...);
+    low.v = OPTCORE_LANES(decltype(low.v), a.v, I);
+    high.v = OPTCORE_LANES(decltype(low.v), a.v, I + W / 2);
   }
   template <class, int>
   friend struct Pack;
