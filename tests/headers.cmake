@@ -1,7 +1,9 @@
-# Each public header of a target, compiled alone (and twice): what it needs, it includes.
+# Each public header of a target, compiled alone (and twice): what it needs, it includes. Files in
+# detail/ are parts of one header, read at its end.
 # optcore_check_headers(<new target> <header target> [flag...])
 function(optcore_check_headers name target)
   get_target_property(headers ${target} HEADER_SET)
+  list(FILTER headers EXCLUDE REGEX "/detail/")
   set(sources)
   foreach(header IN LISTS headers)
     file(RELATIVE_PATH header ${PROJECT_SOURCE_DIR}/cpp/include ${header})
@@ -21,6 +23,7 @@ endfunction()
 # All headers of a target in one file for nvcc.
 function(optcore_check_headers_nvcc name target)
   get_target_property(headers ${target} HEADER_SET)
+  list(FILTER headers EXCLUDE REGEX "/detail/")
   set(text)
   foreach(header IN LISTS headers)
     file(RELATIVE_PATH header ${PROJECT_SOURCE_DIR}/cpp/include ${header})

@@ -8,12 +8,13 @@ function(optcore_warnings target)
     $<$<AND:$<COMPILE_LANGUAGE:CUDA>,$<BOOL:${OPTCORE_WERROR}>>:--Werror=all-warnings>)
 endfunction()
 
-# What every target with CUDA sources needs. 554: a view of const converts to itself, harmlessly.
+# What every target with CUDA sources needs. 554: a view of const converts to itself, harmlessly;
+# 1675: pragmas meant for GCC.
 function(optcore_cuda_options target)
   set_target_properties(${target} PROPERTIES CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED ON
     CUDA_RUNTIME_LIBRARY Static)
   target_compile_options(${target} PRIVATE
-    $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr;--diag-suppress=554>)
+    $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr;--diag-suppress=554,1675>)
 endfunction()
 
 # Floating point: contraction to fused multiply-add, no errno; never -ffast-math.

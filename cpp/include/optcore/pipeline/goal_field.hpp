@@ -82,8 +82,7 @@ class GoalField {
     linalg::invert_lower<T>(k);
     for (int j = 0; j < size_; ++j) {
       for (int i = 0; i < wide_; ++i) {
-        inverse_(j, i) =
-            i >= j && i < size_ ? static_cast<float>(signal_variance * k(i, j)) : 0.0F;
+        inverse_(j, i) = i >= j && i < size_ ? static_cast<float>(signal_variance * k(i, j)) : 0.0F;
       }
     }
     return Status::ok;
