@@ -78,7 +78,7 @@ Checked check(const loop::LoopConfig& c) noexcept {
 }
 
 Checked check(const loop::MotionModel& m) noexcept {
-  constexpr int max_goals = 16, max_betas = 4, max_points = 1024;
+  constexpr int max_goals = 16, max_betas = 4, max_points = 512;
   const int goals = m.goal_count();
   if (goals > max_goals || (goals > 0 && m.goals.cols != 2) || !all_finite(m.goals)) {
     return bad("goals");

@@ -31,7 +31,7 @@ struct Scene {
   Status fit() {
     const auto attach = [&](Arena& arena) {
       field.attach(arena, n);
-      scratch = arena.matrix<double>(n + 1, n);
+      scratch = arena.array<double>(GoalField<double>::scratch_size(n));
     };
     Arena measuring = Arena::measure();
     attach(measuring);
@@ -78,7 +78,7 @@ struct Scene {
   std::vector<double> points, targets, noise, count;
   std::vector<unsigned char> memory;
   GoalField<double> field;
-  MatrixView<double> scratch;
+  double* scratch = nullptr;
 };
 
 TEST(GoalField, AgreesWithTheDenseGaussianProcess) {

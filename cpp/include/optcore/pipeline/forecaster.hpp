@@ -50,7 +50,7 @@ class Forecaster {
     across_ = arena.matrix<T>(2, lags);
     walkers_ = arena.array<Walker>(static_cast<std::size_t>(max_people));
     rows_ = arena.array<float>(GoalField<T>::batch * static_cast<std::size_t>(max(widest, 1)));
-    scratch_ = arena.matrix<T>(most + 1, most);
+    scratch_ = arena.array<double>(GoalField<T>::scratch_size(most));
   }
 
   /// @return the first field's failure, or ok
@@ -58,12 +58,10 @@ class Forecaster {
     for (int g = 0; g < goals_; ++g) {
       const int first = static_cast<int>(model.offsets[g]);
       const int n = static_cast<int>(model.offsets[g + 1]) - first;
-      T scale[4];
-      for (int d = 0; d < 4; ++d) scale[d] = static_cast<T>(model.length_scale[d]);
-      const Status status =
-          fields_[g].fit(model.points.block(first, 0, n, 4), model.targets.block(first, 0, n, 2),
-                         model.noise.segment(first, n), model.count.segment(first, n), scale,
-                         static_cast<T>(model.signal_variance), scratch_);
+      const Status status = fields_[g].fit(
+          model.points.block(first, 0, n, 4), model.targets.block(first, 0, n, 2),
+          model.noise.segment(first, n), model.count.segment(first, n), model.length_scale,
+          model.signal_variance, scratch_);
       if (failed(status)) return status;
       prior_[g] = static_cast<T>(model.prior[g]);
     }
@@ -238,7 +236,7 @@ class Forecaster {
   MatrixView<T> along_, across_;
   Walker* walkers_ = nullptr;
   float* rows_ = nullptr;
-  MatrixView<T> scratch_;
+  double* scratch_ = nullptr;
 };
 
 }  // namespace optcore::inline OPTCORE_ISA::pipeline

@@ -4,7 +4,8 @@
 #include "optcore/core/simd.hpp"
 #include "optcore/core/simd_math.hpp"
 #include "optcore/core/status.hpp"
-#include "optcore/pipeline/small_cholesky.hpp"
+#include "optcore/linalg/cholesky.hpp"
+#include "optcore/linalg/triangular.hpp"
 
 namespace optcore::inline OPTCORE_ISA::pipeline {
 
@@ -15,9 +16,9 @@ namespace optcore::inline OPTCORE_ISA::pipeline {
 /// one RBF kernel and one factor. The same kernel row also gives the density of training samples at
 /// z, which tells how typical this state is of people with this goal.
 ///
-/// The factor is computed in T; the tables that every query reads are kept in float, which doubles
-/// the lanes and halves the memory read: mean and variance then agree with T to about 1e-6 of the
-/// signal's scale, a hundred thousandth of a step.
+/// The factor is computed in double; the tables that every query reads are kept in float, which
+/// doubles the lanes and halves the memory read: mean and variance then agree with double to about
+/// 1e-6 m/s, far below what anybody's gait repeats.
 ///
 /// Source: Rasmussen & Williams, Gaussian Processes for Machine Learning (2006), algorithm 2.1; the
 /// field over velocities follows Ellis, Sommerlade & Reid, "Modelling pedestrian trajectory
@@ -40,49 +41,67 @@ class GoalField {
     inverse_ = arena.matrix<float>(points, wide_);
   }
 
+  /// Numbers of scratch that fit() needs for n points.
+  [[nodiscard]] static std::size_t scratch_size(int n) noexcept {
+    const auto rows = static_cast<std::size_t>(linalg::padded<double>(n));
+    return 2 * rows * static_cast<std::size_t>(linalg::padded_stride<double>(n)) + rows;
+  }
+
   /// @param points   (n, 4) raw units          @param targets  (n, 2) change of velocity, m/s
   /// @param noise    (n,) variance of targets  @param count    (n,) samples each point stands for
   /// @param length_scale  (4,)                 @param signal_variance  (m/s)^2
-  /// @param scratch  at least (n + 1) rows of n
+  /// @param scratch  scratch_size(n) numbers, 64-byte aligned
   /// @return not_positive_definite when the kernel matrix cannot be factored (duplicate points
   ///         without noise); the field is then unusable.
-  [[nodiscard]] Status fit(MatrixView<const T> points, MatrixView<const T> targets,
-                           VectorView<const T> noise, VectorView<const T> count,
-                           const T* length_scale, T signal_variance,
-                           MatrixView<T> scratch) noexcept {
-    variance_ = signal_variance;
-    T total = 0;
+  [[nodiscard]] Status fit(MatrixView<const double> points, MatrixView<const double> targets,
+                           VectorView<const double> noise, VectorView<const double> count,
+                           const double* length_scale, double signal_variance,
+                           double* scratch) noexcept {
+    const int rows = linalg::padded<double>(size_), stride = linalg::padded_stride<double>(size_);
+    const linalg::Triangle<double> l{scratch, size_, stride};
+    const linalg::Triangle<double> inverse{l.column(rows), size_, stride};
+    double* alpha = inverse.column(rows);
+
+    variance_ = static_cast<T>(signal_variance);
+    double total = 0;
     for (int j = 0; j < size_; ++j) total += count[j];
-    for (int d = 0; d < inputs; ++d) inverse_scale_[d] = T(1) / length_scale[d];
-    const MatrixView<T> k = scratch.block(0, 0, size_, size_);
-    for (int i = 0; i < size_; ++i) {
-      for (int j = 0; j <= i; ++j) {
-        T square = 0;
+    double inverse_scale[inputs];
+    for (int d = 0; d < inputs; ++d) {
+      inverse_scale[d] = 1.0 / length_scale[d];
+      inverse_scale_[d] = static_cast<T>(inverse_scale[d]);
+    }
+    for (int j = 0; j < size_; ++j) {
+      for (int i = j; i < size_; ++i) {
+        double square = 0;
         for (int d = 0; d < inputs; ++d) {
-          const T difference = (points(i, d) - points(j, d)) * inverse_scale_[d];
+          const double difference = (points(i, d) - points(j, d)) * inverse_scale[d];
           square += difference * difference;
         }
-        k(i, j) = signal_variance * exp(T(-0.5) * square);
+        l(i, j) = signal_variance * exp(-0.5 * square);
       }
-      k(i, i) += noise[i];
+      l(j, j) += noise[j];
     }
-    if (const Status status = linalg::cholesky(k); failed(status)) return status;
+    linalg::pad_with_identity(l);
+    constexpr double least_pivot = 1e-12;  // of the signal variance: duplicates are told from noise
+    const Status status = linalg::factor<double>(l, nullptr, nullptr,
+                                                 min(least_pivot * signal_variance, 0.5));
+    if (failed(status)) return status;
 
-    const VectorView<T> alpha = scratch.row(size_).segment(0, size_);
     for (int o = 0; o < outputs; ++o) {
-      for (int j = 0; j < size_; ++j) alpha[j] = targets(j, o);
-      linalg::solve_lower<T>(k, alpha);
-      linalg::solve_lower_transposed<T>(k, alpha);
+      for (int j = 0; j < rows; ++j) alpha[j] = j < size_ ? targets(j, o) : 0.0;
+      linalg::solve_lower<double>(l, alpha);
+      linalg::solve_lower_transposed<double>(l, alpha);
       fill(weights_.row_data(o), [&](int j) { return signal_variance * alpha[j]; });
     }
     fill(weights_.row_data(outputs), [&](int j) { return count[j] / total; });
     for (int d = 0; d < inputs; ++d) {
-      fill(x_.row_data(d), [&](int j) { return points(j, d) * inverse_scale_[d]; });
+      fill(x_.row_data(d), [&](int j) { return points(j, d) * inverse_scale[d]; });
     }
-    linalg::invert_lower<T>(k);
+    linalg::invert<double>(l, inverse);
     for (int j = 0; j < size_; ++j) {
       for (int i = 0; i < wide_; ++i) {
-        inverse_(j, i) = i >= j && i < size_ ? static_cast<float>(signal_variance * k(i, j)) : 0.0F;
+        inverse_(j, i) =
+            i >= j && i < size_ ? static_cast<float>(signal_variance * inverse(i, j)) : 0.0F;
       }
     }
     return Status::ok;
