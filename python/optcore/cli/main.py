@@ -7,12 +7,12 @@ import sys
 from collections.abc import Sequence
 
 from optcore import __version__
-from optcore.cli import doctor
+from optcore.cli import doctor, run
 from optcore.errors import OptcoreError
 
 __all__ = ["main"]
 
-_COMMANDS = (doctor,)
+_COMMANDS = (run, doctor)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -55,9 +55,7 @@ class World {
     return r;
   }
 
-  bool arrived() const {
-    return std::hypot(state[0] - goal[0], state[1] - goal[1]) < 0.3;
-  }
+  bool arrived() const { return std::hypot(state[0] - goal[0], state[1] - goal[1]) < 0.3; }
 
   /// Steps until the goal is reached; false when it takes longer than `seconds`.
   bool go(double seconds) {

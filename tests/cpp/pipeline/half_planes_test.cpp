@@ -51,8 +51,8 @@ TEST_F(HalfPlanes, KeepTheContactDistanceAndTheQuantileOfTheSpread) {
 TEST_F(HalfPlanes, CapTheMarginHoweverWideTheSpread) {
   draw({{2, 0, 0, 0}}, 0, 0, 50.0);
   ASSERT_EQ(count, 1);
-  EXPECT_NEAR(rows[0].room,
-              2 - config.contact_distance - config.clearance - config.max_margin, 1e-9);
+  EXPECT_NEAR(rows[0].room, 2 - config.contact_distance - config.clearance - config.max_margin,
+              1e-9);
 }
 
 TEST_F(HalfPlanes, KeepTheTightestRowsInOrder) {

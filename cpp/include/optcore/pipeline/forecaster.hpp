@@ -58,10 +58,10 @@ class Forecaster {
     for (int g = 0; g < goals_; ++g) {
       const int first = static_cast<int>(model.offsets[g]);
       const int n = static_cast<int>(model.offsets[g + 1]) - first;
-      const Status status = fields_[g].fit(
-          model.points.block(first, 0, n, 4), model.targets.block(first, 0, n, 2),
-          model.noise.segment(first, n), model.count.segment(first, n), model.length_scale,
-          model.signal_variance, scratch_);
+      const Status status =
+          fields_[g].fit(model.points.block(first, 0, n, 4), model.targets.block(first, 0, n, 2),
+                         model.noise.segment(first, n), model.count.segment(first, n),
+                         model.length_scale, model.signal_variance, scratch_);
       if (failed(status)) return status;
       prior_[g] = static_cast<T>(model.prior[g]);
     }

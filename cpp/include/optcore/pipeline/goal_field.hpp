@@ -83,8 +83,8 @@ class GoalField {
     }
     linalg::pad_with_identity(l);
     constexpr double least_pivot = 1e-12;  // of the signal variance: duplicates are told from noise
-    const Status status = linalg::factor<double>(l, nullptr, nullptr,
-                                                 min(least_pivot * signal_variance, 0.5));
+    const Status status =
+        linalg::factor<double>(l, nullptr, nullptr, min(least_pivot * signal_variance, 0.5));
     if (failed(status)) return status;
 
     for (int o = 0; o < outputs; ++o) {
