@@ -105,9 +105,7 @@ class Commute:
             "path_length_m": _mean([c["path_length_m"] for c in done]),
             "straight_line_m": straight,
             "reached": bool(done) and all(c["elapsed_s"] <= patience for c in cut),
-            "crossings": [
-                {k: v for k, v in c.items() if k != "elapsed_s"} for c in self.crossings
-            ],
+            "crossings": [{k: v for k, v in c.items() if k != "elapsed_s"} for c in self.crossings],
         }
 
 

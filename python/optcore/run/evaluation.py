@@ -124,7 +124,7 @@ def evaluate_intent(
             for share, value in _SHARES.items():
                 posteriors[share].append(posterior[max(int(value * len(rows)) - 1, 0)])
     truth = np.array(goals, np.int64)
-    stacked = {k: np.array(v).reshape(-1, len(model.goals)) for k, v in posteriors.items()}
+    stacked = {k: np.array(v).reshape(len(v), len(model.goals)) for k, v in posteriors.items()}
     at = {share: intent_scores(p, model.prior, truth) for share, p in stacked.items()}
     table = reliability(stacked["50"], truth) if len(truth) else []
     return {**at["50"], "at": at, "reliability": table}, np.array(people, np.int64), truth

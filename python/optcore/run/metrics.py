@@ -56,16 +56,18 @@ def coverage(
         for i, (a, b) in enumerate(((0, 0), (0, 1), (1, 1)))
     )
     off = truth - centre
-    square = (yy * off[..., 0] ** 2 - 2 * xy * off[..., 0] * off[..., 1] + xx * off[..., 1] ** 2) / (
-        xx * yy - xy**2
-    )
+    square = (
+        yy * off[..., 0] ** 2 - 2 * xy * off[..., 0] * off[..., 1] + xx * off[..., 1] ** 2
+    ) / (xx * yy - xy**2)
     return {
         str(level): float((square <= -2 * np.log(1 - level / 100)).mean())
         for level in COVERAGE_LEVELS
     }
 
 
-def reliability(posterior: _Floats, truth: NDArray[np.int64], bins: int = 10) -> list[dict[str, Any]]:
+def reliability(
+    posterior: _Floats, truth: NDArray[np.int64], bins: int = 10
+) -> list[dict[str, Any]]:
     """Confidence of the likeliest goal beside how often it was right, in equal bins of confidence.
 
     Args:
@@ -91,9 +93,7 @@ def reliability(posterior: _Floats, truth: NDArray[np.int64], bins: int = 10) ->
     return rows
 
 
-def intent_scores(
-    posterior: _Floats, prior: _Floats, truth: NDArray[np.int64]
-) -> dict[str, Any]:
+def intent_scores(posterior: _Floats, prior: _Floats, truth: NDArray[np.int64]) -> dict[str, Any]:
     """Top-1, negative log-likelihood (nats), Brier score and calibration error of goal beliefs.
 
     Args:

@@ -187,9 +187,7 @@ class Recorder:
         return float(touched[judged].mean()) if judged.any() else None
 
 
-def _contacts(
-    trace: dict[str, NDArray[Any]], speed: _Floats, contact: float
-) -> tuple[int, int]:
+def _contacts(trace: dict[str, NDArray[Any]], speed: _Floats, contact: float) -> tuple[int, int]:
     cycle, person = trace["person_cycle"], trace["person_id"]
     gap = np.linalg.norm(trace["person_position"] - trace["robot"][cycle, :2], axis=1)
     touching = np.flatnonzero(gap < contact)

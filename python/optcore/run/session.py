@@ -101,7 +101,13 @@ def run_scene(
             pausing = robot.pausing
             oracle = _true_future(task, frame, config) if options.forecast == "oracle" else None
             result = loop.step(
-                frame.time, state, robot.target, frame.ids, frame.observed, frame.observed_at, oracle
+                frame.time,
+                state,
+                robot.target,
+                frame.ids,
+                frame.observed,
+                frame.observed_at,
+                oracle,
             )
             applied = robot.advance(frame.time, result.command)
             recorder.add(frame, state, applied, pausing, result, loop)
@@ -194,9 +200,7 @@ def _true_future(task: _Task, frame: CrowdFrame, config: LoopConfig) -> _Floats:
             if track.person == person and track.start_s <= frame.time <= track.end_s + 1.0:
                 there = at <= track.end_s
                 for i in range(2):
-                    future[row, there, i] = np.interp(
-                        at[there], track.time, track.position[:, i]
-                    )
+                    future[row, there, i] = np.interp(at[there], track.time, track.position[:, i])
         if np.isnan(future[row, 0, 0]):
             future[row, 0] = frame.row_position[row]
     return future
