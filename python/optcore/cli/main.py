@@ -31,3 +31,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OptcoreError as error:
         print(f"optcore: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("optcore: interrupted", file=sys.stderr)
+        return 130

@@ -6,6 +6,7 @@ import argparse
 import json
 import math
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,16 +73,39 @@ def _run(arguments: argparse.Namespace) -> int:
         goal=tuple(arguments.goal) if arguments.goal else None,
     )
     results: list[RunResult] = []
-    for scene in scenes or [None]:
-        bar = ProgressBar(scene.name if scene else "embedded crowd", quiet=arguments.quiet)
-        try:
-            results.append(run_scene(scene, options, bar))
-        finally:
-            bar.close()
-        if results[-1].summary["partial"]:
-            break
-    _write(results, arguments)
-    return _INTERRUPTED if results[-1].summary["partial"] else 0
+    with _Interrupt() as interrupt:
+        for scene in scenes or [None]:
+            bar = ProgressBar(scene.name if scene else "embedded crowd", quiet=arguments.quiet)
+            try:
+                results.append(run_scene(scene, options, bar, interrupt))
+            finally:
+                bar.close()
+            if interrupt():
+                break
+        _write(results, arguments)
+    return _INTERRUPTED if interrupt() else 0
+
+
+class _Interrupt:
+    """Ctrl-C ends the run after the present cycle, with whole outputs; a second one at once."""
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def __enter__(self) -> _Interrupt:
+        self._before = signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def __call__(self) -> bool:
+        return self._asked
+
+    def _note(self, *_: object) -> None:
+        if self._asked:
+            raise KeyboardInterrupt
+        self._asked = True
 
 
 def _check(arguments: argparse.Namespace) -> None:

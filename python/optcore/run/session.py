@@ -69,16 +69,18 @@ def run_scene(
     scene: Scene | None,
     options: RunOptions | None = None,
     progress: Callable[[float, str], None] = lambda share, text: None,
+    interrupted: Callable[[], bool] = lambda: False,
 ) -> RunResult:
     """Run the robot through a recording, or among simulated people when `scene` is None.
 
-    Everything is learned from the first 60 % of a recording and reported on the rest. Ctrl-C ends
-    the run after the present cycle; the result then says that it is partial.
+    Everything is learned from the first 60 % of a recording and reported on the rest.
 
     Args:
         scene: a recording; None takes the embedded reactive crowd.
         options: limits, forecast, goals, seed.
         progress: called with the share done (0 to 1) and what is being done.
+        interrupted: asked after every cycle; True ends the run there, and the result says that it
+            is partial.
     """
     options = options or RunOptions()
     progress(0.0, "learning how people move")
@@ -93,30 +95,30 @@ def run_scene(
     people: set[int] = set()
     partial = False
     time = 0.0
-    try:
-        for frame in _frames(task, options, robot):
-            time = frame.time
-            people.update(frame.ids.tolist())
-            state = robot.state.copy()
-            pausing = robot.pausing
-            oracle = _true_future(task, frame, config) if options.forecast == "oracle" else None
-            result = loop.step(
-                frame.time,
-                state,
-                robot.target,
-                frame.ids,
-                frame.observed,
-                frame.observed_at,
-                oracle,
-            )
-            applied = robot.advance(frame.time, result.command)
-            recorder.add(frame, state, applied, pausing, result, loop)
-            progress(
-                len(recorder) * config.period / max(task.duration_s, config.period),
-                f"{len(frame.ids)} people, {result.fallback}",
-            )
-    except KeyboardInterrupt:
-        partial = True
+    for frame in _frames(task, options, robot):
+        time = frame.time
+        people.update(frame.ids.tolist())
+        state = robot.state.copy()
+        pausing = robot.pausing
+        oracle = _true_future(task, frame, config) if options.forecast == "oracle" else None
+        result = loop.step(
+            frame.time,
+            state,
+            robot.target,
+            frame.ids,
+            frame.observed,
+            frame.observed_at,
+            oracle,
+        )
+        applied = robot.advance(frame.time, result.command)
+        recorder.add(frame, state, applied, pausing, result, loop)
+        progress(
+            len(recorder) * config.period / max(task.duration_s, config.period),
+            f"{len(frame.ids)} people, {result.fallback}",
+        )
+        if interrupted():
+            partial = True
+            break
     robot.finish(time + config.period)
     progress(1.0, "measuring forecasts")
     return _result(task, options, loop, robot, recorder, len(people), partial)

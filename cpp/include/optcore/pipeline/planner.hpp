@@ -51,18 +51,19 @@ class Planner {
     predict_previous(state);
 
     int best = -1;
+    people_matter_ = true;
     for (int c = 0; c < config_.sides; ++c) {
       Candidate& candidate = candidates_[order_[c]];
       const Side side = static_cast<Side>(c);
-      if (c > 0 && (!people_in_the_way_ || !may_continue())) break;
+      if (c > 0 && (!people_matter_ || !may_continue())) break;
       if (side == Side::keep) {
         copy(has_plan_ ? plan_ : reference_, around_);
       } else {
         seed_path(config_, side, crowd, state, goal, around_);
       }
       const int drawn = draw(crowd, candidate.qp, /*likely_only=*/false);
-      if (side == Side::keep) people_in_the_way_ = drawn > 0;
       if (!solve(candidate, state, result)) continue;
+      if (side == Side::keep) people_matter_ = drawn > 0 && candidate.qp.people_matter();
       candidate.cost = cost(crowd, candidate);
       const bool cheaper =
           best < 0 ||
@@ -118,7 +119,7 @@ class Planner {
   }
 
   bool solve(Candidate& candidate, const T* state, LoopResult& result) noexcept {
-    candidate.qp.set_reference(reference_, state);
+    candidate.qp.set_reference(reference_);
     const bool solved = candidate.qp.solve(state, candidate.path);
     ++result.solves;
     result.iterations += candidate.qp.iterations();
@@ -274,7 +275,7 @@ class Planner {
   MatrixView<T> reference_, plan_, around_;
   HalfPlane<T>* rows_ = nullptr;
   bool has_plan_ = false;
-  bool people_in_the_way_ = false;
+  bool people_matter_ = true;
 };
 
 }  // namespace optcore::inline OPTCORE_ISA::pipeline
