@@ -4,6 +4,7 @@
 #include "optcore/core/status.hpp"
 #include "optcore/core/view.hpp"
 #include "optcore/host/loop.hpp"
+#include "optcore/host/mpc.hpp"
 
 /// Private: what each back-end defines. The CPU has one table of functions per kernel and
 /// instruction set; CUDA has the same functions in namespace cuda (no_cuda.cpp when it is off).
@@ -47,17 +48,30 @@ struct LoopKernels {
                    double step, MatrixView<double> mean, MatrixView<double> covariance) noexcept;
 };
 
+/// The MPC solver of one problem size; `solver` lies in the caller's memory.
+struct OcpKernels {
+  std::size_t (*bytes)(OcpSize) noexcept;
+  void* (*create)(void* memory, std::size_t bytes, OcpSize) noexcept;
+  void (*set)(void* solver, OcpSize, const host::OcpSolver::Problem&) noexcept;
+  OcpInfo (*solve)(void* solver, OcpSize, const double* x0, bool warm,
+                   const OcpSettings&) noexcept;
+  void (*solution)(const void* solver, OcpSize, double* x, double* u) noexcept;
+};
+
 /// Each defined once per instruction set by <kernel>_cpu.cpp.
 template <Isa>
 const BeliefKernels& belief_kernels() noexcept;
 template <Isa>
 const LoopKernels& loop_kernels() noexcept;
+template <Isa>
+const OcpKernels& ocp_kernels(OcpSize size) noexcept;
 
 /// The tables for this machine.
 struct Kernels {
   Isa isa;
   const BeliefKernels* belief;
   const LoopKernels* loop;
+  const OcpKernels& (*ocp)(OcpSize size) noexcept;
 };
 
 const Kernels& kernels() noexcept;

@@ -19,6 +19,10 @@ template <>
 const LoopKernels& loop_kernels<Isa::avx2>() noexcept;
 template <>
 const LoopKernels& loop_kernels<Isa::avx512>() noexcept;
+template <>
+const OcpKernels& ocp_kernels<Isa::avx2>(OcpSize size) noexcept;
+template <>
+const OcpKernels& ocp_kernels<Isa::avx512>(OcpSize size) noexcept;
 #endif
 
 namespace {
@@ -49,7 +53,7 @@ Isa best_isa() noexcept {
 
 template <Isa I>
 Kernels tables() noexcept {
-  return {.isa = I, .belief = &belief_kernels<I>(), .loop = &loop_kernels<I>()};
+  return {.isa = I, .belief = &belief_kernels<I>(), .loop = &loop_kernels<I>(), .ocp = &ocp_kernels<I>};
 }
 
 Kernels choose() noexcept {

@@ -6,4 +6,5 @@ PYBIND11_MODULE(_native, m) {
   bind_device(m);
   bind_belief(m);
   bind_loop(m);
+  bind_mpc(m);
 }

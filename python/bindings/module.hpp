@@ -10,5 +10,6 @@ namespace py = pybind11;
 void bind_device(py::module_& m);
 void bind_belief(py::module_& m);
 void bind_loop(py::module_& m);
+void bind_mpc(py::module_& m);
 
 }  // namespace optcore::python

@@ -2,6 +2,7 @@ import enum
 
 from optcore._native import belief as belief
 from optcore._native import loop as loop
+from optcore._native import mpc as mpc
 
 class Device:
     @staticmethod
