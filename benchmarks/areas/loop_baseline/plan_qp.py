@@ -20,7 +20,7 @@ _FAR = 1e6  # offset of a half-plane that is not there
 
 
 class PlanQp:
-    """Half-planes of `rows` per stage, soft; the slack's penalty is exact (L1) and quadratic (L2)."""
+    """Soft half-planes, `rows` per stage; the slack's penalty is exact (L1) and quadratic."""
 
     def __init__(self, settings: Mapping[str, float], rows: int, eps: float) -> None:
         import osqp
@@ -40,9 +40,7 @@ class PlanQp:
                 np.full(slack, settings["penalty_square"]),
             ]
         )
-        self._q = np.concatenate(
-            [np.zeros(6 * STAGES), np.full(slack, settings["penalty_linear"])]
-        )
+        self._q = np.concatenate([np.zeros(6 * STAGES), np.full(slack, settings["penalty_linear"])])
 
         h = STAGE_S
         a = np.eye(4) + h * np.eye(4, k=2)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from areas.loop_baseline.people import Crowd
@@ -125,7 +126,7 @@ class Planner:
     def _seed(
         self, side: int, crowd: Crowd, state: Floats, goal: Floats, reference: Floats
     ) -> Floats:
-        """The straight path pushed to the left (1) or right (2) of everybody's likeliest forecast."""
+        """The straight path, pushed left (1) or right (2) of everybody's likeliest forecast."""
         way = goal - state[:2]
         length = float(np.hypot(way[0], way[1]))
         path = reference.copy()
@@ -163,7 +164,7 @@ class Planner:
         keep = self._s["contact_distance"] + self._s["clearance"]
         return length, nx, ny, keep + np.minimum(margin, self._s["max_margin"])
 
-    def _used(self, crowd: Crowd, likely_only: bool) -> Floats:
+    def _used(self, crowd: Crowd, likely_only: bool) -> NDArray[np.bool_]:
         used = self._kept.copy()
         if likely_only:
             used &= crowd.weight == crowd.weight.max(axis=1, keepdims=True)
@@ -172,7 +173,7 @@ class Planner:
     def _half_planes(
         self, crowd: Crowd, around: Floats, likely_only: bool = False
     ) -> tuple[Floats, Floats, int]:
-        """The tightest half-planes of each stage: normals (N, rows, 2), offsets (N, rows), count."""
+        """The tightest half-planes of a stage: normals (N, rows, 2), offsets (N, rows), count."""
         rows = self._rows
         normals = np.full((STAGES, rows, 2), 0.5)
         offsets = np.full((STAGES, rows), -_FAR)
@@ -230,7 +231,8 @@ class Planner:
         """True when braking one period later keeps clear of everybody likely enough."""
         s = self._s
         limit, horizon = s["max_acceleration"], STAGE_S * STAGES
-        states, x, u = [], state.copy(), command
+        states: list[Floats] = []
+        x, u = state.copy(), command
         speed_before = float(np.hypot(x[2], x[3]))
         while len(states) * PERIOD_S < horizon:
             if states:

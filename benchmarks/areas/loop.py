@@ -1,0 +1,89 @@
+"""loop: the native control cycle beside the same cycle in scikit-learn, NumPy and OSQP."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from areas.loop_baseline.scene import PERIOD_S, STAGE_S, STAGES, Scene, make_scene
+from harness import Case, Trial, agree
+
+_Floats = NDArray[np.float64]
+
+
+class Step(Protocol):
+    """One cycle: the command (2,) in m/s^2."""
+
+    def __call__(self, time: float, robot: _Floats, goal: _Floats, positions: _Floats) -> Any: ...
+
+
+class Drive:
+    """Closed loop over a scene: every call is one control period of a commuting robot."""
+
+    def __init__(self, scene: Scene, step: Step, limit: float) -> None:
+        self.scene, self.step, self.limit = scene, step, limit
+        self.cycle = 0
+        self.robot = np.array([*scene.start, 0.0, 0.0])
+        self.goal = scene.goal
+
+    def __call__(self) -> _Floats:
+        people = self.scene.people[self.cycle % self.scene.cycles]
+        command = np.asarray(self.step(self.cycle * PERIOD_S, self.robot, self.goal, people))
+        u = np.clip(command, -self.limit, self.limit)
+        position = self.robot[:2] + PERIOD_S * self.robot[2:] + 0.5 * PERIOD_S**2 * u
+        self.robot = np.concatenate([position, self.robot[2:] + PERIOD_S * u])
+        if np.linalg.norm(self.robot[:2] - self.goal) < 0.3:
+            other = self.scene.start if self.goal is self.scene.goal else self.scene.goal
+            self.goal = other
+        self.cycle += 1
+        return command
+
+
+def cycle(trial: Trial, people: int, hypotheses: int) -> None:
+    """P people, H hypotheses, a GP of 200 points per goal, nx 4, nu 2, N 20."""
+    from optcore.loop import LoopConfig
+
+    scene = make_scene(people, hypotheses)
+    config = LoopConfig(period=PERIOD_S, step=STAGE_S, horizon=STAGES)
+    seen = np.zeros(people)
+
+    @trial.contestant("optcore")
+    def _() -> Callable[[], Any]:
+        from optcore.loop import ControlLoop, MotionModel
+
+        loop = ControlLoop(MotionModel(**dataclasses.asdict(scene.model)), config)
+
+        def step(time: float, robot: _Floats, goal: _Floats, positions: _Floats) -> _Floats:
+            return loop.step(time, robot, goal, scene.ids, positions, seen + time).command
+
+        return Drive(scene, step, config.max_acceleration)
+
+    @trial.contestant("scikit-learn+osqp")
+    def _() -> Callable[[], Any]:
+        from areas.loop_baseline import BaselineLoop
+
+        loop = BaselineLoop(scene.model, config.to_dict())
+
+        def step(time: float, robot: _Floats, goal: _Floats, positions: _Floats) -> _Floats:
+            return loop.step(time, robot, goal, scene.ids, positions, seen + time)
+
+        return Drive(scene, step, config.max_acceleration)
+
+    @trial.check
+    def _(answers: Mapping[str, Any]) -> dict[str, float]:
+        # the first cycle is the same problem for both; OSQP solves it to 1e-3
+        return {"first_command_mps2": agree(answers, lambda a: a, rtol=0, atol=0.1)}
+
+
+def cases() -> list[Case]:
+    return [
+        Case("loop/3x3", partial(cycle, people=3, hypotheses=3), "us", samples=2000, seconds=40,
+             inner=1, settle=False),
+        Case("loop/20x6", partial(cycle, people=20, hypotheses=6), "us", samples=500, seconds=60,
+             inner=1, settle=False),
+    ]  # fmt: skip
