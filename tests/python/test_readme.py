@@ -1,0 +1,24 @@
+"""Every Python block of the README runs as it stands."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from conftest import REPOSITORY
+
+BLOCKS = re.findall(r"```python\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.S)
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
+def test_block(block: str, capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, Any] = {}
+    exec(compile(block, "README.md", "exec"), names)
+    assert capsys.readouterr().out.strip()
+
+
+def test_there_is_a_block_for_the_loop_and_each_kernel() -> None:
+    text = "\n".join(BLOCKS)
+    for module in ("optcore.loop", "optcore.mpc", "optcore.belief"):
+        assert module in text
