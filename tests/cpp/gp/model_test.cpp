@@ -6,126 +6,15 @@
 #include <vector>
 
 #include "support/allocation_guard.hpp"
+#include "support/gp_problem.hpp"
 #include "support/random.hpp"
 
 namespace optcore {
 namespace {
 
-constexpr KernelFamily families[] = {KernelFamily::rbf, KernelFamily::matern12,
-                                     KernelFamily::matern32, KernelFamily::matern52};
-
-long double correlation(KernelFamily family, long double r2) {
-  const long double r = std::sqrt(r2);
-  switch (family) {
-    case KernelFamily::rbf: return std::exp(-r2 / 2);
-    case KernelFamily::matern12: return std::exp(-r);
-    case KernelFamily::matern32: return (1 + std::sqrt(3.0L) * r) * std::exp(-std::sqrt(3.0L) * r);
-    default: return (1 + std::sqrt(5.0L) * r + 5 * r2 / 3) * std::exp(-std::sqrt(5.0L) * r);
-  }
-}
-
-/// Random data, and the posterior by a dense long double solve.
-struct Reference {
-  Reference(KernelFamily f, int n_, int d_, int outputs_)
-      : family(f), n(n_), d(d_), outputs(outputs_) {
-    support::Random random(n + 10 * d);
-    for (int i = 0; i < n * d; ++i) X.push_back(random.uniform(-2, 2));
-    for (int i = 0; i < n * outputs; ++i) Y.push_back(random.normal());
-    for (int f2 = 0; f2 < d; ++f2) scales.push_back(random.uniform(0.5, 2));
-    for (int o = 0; o < outputs; ++o) prior.push_back(0.3 * o - 0.5);
-    std::vector<long double> l(n * n, 0);
-    for (int i = 0; i < n; ++i) {
-      for (int j = 0; j <= i; ++j) {
-        long double s = k(&X[i * d], &X[j * d]) + (i == j ? noise : 0);
-        for (int p = 0; p < j; ++p) s -= l[i * n + p] * l[j * n + p];
-        l[i * n + j] = i == j ? std::sqrt(s) : s / l[j * n + j];
-      }
-    }
-    factor = l;
-  }
-  long double k(const double* a, const double* b) const {
-    long double r2 = 0;
-    for (int f = 0; f < d; ++f) {
-      const long double t = (static_cast<long double>(a[f]) - b[f]) / scales[f];
-      r2 += t * t;
-    }
-    return variance * correlation(family, r2);
-  }
-  std::vector<long double> whiten(std::vector<long double> b) const {
-    for (int i = 0; i < n; ++i) {
-      for (int j = 0; j < i; ++j) b[i] -= factor[i * n + j] * b[j];
-      b[i] /= factor[i * n + i];
-    }
-    return b;
-  }
-  std::vector<long double> whitened_output(int o) const {
-    std::vector<long double> y(n);
-    for (int i = 0; i < n; ++i) y[i] = static_cast<long double>(Y[i * outputs + o]) - prior[o];
-    return whiten(y);
-  }
-  double mean(const double* x, int o) const {
-    std::vector<long double> ks(n);
-    for (int i = 0; i < n; ++i) ks[i] = k(x, &X[i * d]);
-    const auto v = whiten(ks), z = whitened_output(o);
-    long double total = prior[o];
-    for (int i = 0; i < n; ++i) total += v[i] * z[i];
-    return static_cast<double>(total);
-  }
-  double var(const double* x) const {
-    std::vector<long double> ks(n);
-    for (int i = 0; i < n; ++i) ks[i] = k(x, &X[i * d]);
-    long double total = variance;
-    for (const long double v : whiten(ks)) total -= v * v;
-    return static_cast<double>(total);
-  }
-  double likelihood() const {
-    long double total = 0;
-    for (int o = 0; o < outputs; ++o) {
-      for (const long double z : whitened_output(o)) total -= z * z / 2;
-      for (int i = 0; i < n; ++i) total -= std::log(factor[i * n + i]);
-      total -= n * std::log(2 * 3.14159265358979323846L) / 2;
-    }
-    return static_cast<double>(total);
-  }
-  KernelFamily family;
-  int n, d, outputs;
-  double variance = 1.7, noise = 0.05;
-  std::vector<double> X, Y, scales, prior;
-  std::vector<long double> factor;
-};
-
-template <class T>
-std::vector<T> cast(const std::vector<double>& v) {
-  return std::vector<T>(v.begin(), v.end());
-}
-
-/// A model with its memory, fitted to the first `points` rows of a reference problem.
-template <class T>
-struct Fitted {
-  Fitted(const Reference& r, int capacity, int points, bool with_variance = true)
-      : X(cast<T>(r.X)), Y(cast<T>(r.Y)), scales(cast<T>(r.scales)), prior(cast<T>(r.prior)) {
-    Arena measure = Arena::measure();
-    model.bind(measure, capacity, r.d, r.outputs, with_variance);
-    memory.resize(measure.used() + 64, 0xAB);
-    void* start = memory.data() + (64 - reinterpret_cast<std::uintptr_t>(memory.data()) % 64) % 64;
-    Arena arena(start, measure.used());
-    model.bind(arena, capacity, r.d, r.outputs, with_variance);
-    const AllocationGuard no_allocation;
-    status =
-        model.fit({X.data(), points, r.d, r.d}, {Y.data(), points, r.outputs, r.outputs}, hyper(r));
-  }
-  gp::Hyperparameters<T> hyper(const Reference& r) {
-    return {.family = r.family,
-            .variance = static_cast<T>(r.variance),
-            .length_scales = {scales.data(), r.d},
-            .noise = static_cast<T>(r.noise),
-            .mean = {prior.data(), r.outputs}};
-  }
-  gp::Model<T> model;
-  std::vector<T> X, Y, scales, prior;
-  std::vector<unsigned char> memory;
-  Status status;
-};
+using support::families;
+using support::Fitted;
+using support::Reference;
 
 template <class T>
 class GpModel : public testing::Test {
@@ -260,6 +149,102 @@ TYPED_TEST(GpModel, KeepsItsStateWhenADuplicateCannotBeAppended) {
   EXPECT_EQ(f.model.append({f.X.data(), 2}, {f.Y.data(), 1}), Status::not_positive_definite);
   EXPECT_EQ(f.model.failing_pivot(), 1);
   EXPECT_EQ(f.model.size(), 1);
+}
+
+TYPED_TEST(GpModel, PredictsTheSameWithoutTheInverse) {
+  using T = TypeParam;
+  const Reference r(KernelFamily::matern52, 67, 3, 2);
+  Fitted<T> fitted(r, 80, 67, false);
+  for (const int m : {1, 5, 8, 20, 24, 57}) this->expect_agreement(fitted.model, r, m);
+}
+
+TYPED_TEST(GpModel, AddsTheNoiseOfEachPoint) {
+  using T = TypeParam;
+  Reference r(KernelFamily::rbf, 25, 2, 1);
+  for (int i = 0; i < 25; ++i) r.point_noise.push_back(0.02 * i);
+  r.refit();
+  Fitted<T> fitted(r, 25, 25);
+  this->expect_agreement(fitted.model, r, 9);
+  r.point_noise[3] = -1;
+  EXPECT_EQ(Fitted<T>(r, 25, 25).status, Status::invalid_argument);
+}
+
+TYPED_TEST(GpModel, DropEqualsAFitWithoutThePoint) {
+  using T = TypeParam;
+  Reference r(KernelFamily::matern32, 50, 2, 2);
+  for (int i = 0; i < 50; ++i) r.point_noise.push_back(0.01 * (i % 7));
+  r.refit();
+  Fitted<T> fitted(r, 50, 50);
+  support::Random random(5);
+  while (r.n > 3) {
+    const int index = r.n % 3 == 0 ? 0 : random.below(r.n);
+    {
+      const AllocationGuard no_allocation;
+      ASSERT_EQ(fitted.model.drop(index), Status::ok);
+    }
+    r.X.erase(r.X.begin() + 2 * index, r.X.begin() + 2 * index + 2);
+    r.Y.erase(r.Y.begin() + 2 * index, r.Y.begin() + 2 * index + 2);
+    r.point_noise.erase(r.point_noise.begin() + index);
+    r.refit();
+    if (r.n % 5 == 0) this->expect_agreement(fitted.model, r, 9);
+  }
+  EXPECT_NEAR(fitted.model.log_marginal_likelihood(), r.likelihood(), 100 * TestFixture::tolerance);
+  EXPECT_EQ(fitted.model.drop(3), Status::invalid_argument);
+  EXPECT_EQ(fitted.model.drop(-1), Status::invalid_argument);
+  ASSERT_EQ(fitted.model.refactor(), Status::ok);
+  this->expect_agreement(fitted.model, r, 9);
+}
+
+TYPED_TEST(GpModel, SlidesOverALongStreamWithoutDrift) {
+  using T = TypeParam;
+  Reference r(KernelFamily::rbf, 40, 2, 1);
+  Fitted<T> fitted(r, 41, 40, false);
+  support::Random random(8);
+  for (int step = 0; step < 20000; ++step) {
+    const T x[2] = {static_cast<T>(random.uniform(-2, 2)), static_cast<T>(random.uniform(-2, 2))};
+    const T y = static_cast<T>(random.normal());
+    ASSERT_EQ(fitted.model.append({x, 2}, {&y, 1}), Status::ok);
+    ASSERT_EQ(fitted.model.drop(0), Status::ok);
+    r.X.insert(r.X.end(), {static_cast<double>(x[0]), static_cast<double>(x[1])});
+    r.Y.push_back(static_cast<double>(y));
+  }
+  r.X.erase(r.X.begin(), r.X.end() - 80);
+  r.Y.erase(r.Y.begin(), r.Y.end() - 40);
+  r.refit();
+  this->expect_agreement(fitted.model, r, 9);
+}
+
+TYPED_TEST(GpModel, JointPosteriorAndGradientOfTheVariance) {
+  using T = TypeParam;
+  for (const KernelFamily family : families) {
+    const Reference r(family, 37, 3, 1);
+    Fitted<T> fitted(r, 37, 37);
+    support::Random random(4);
+    const int m = 29;
+    std::vector<T> queries, mean(m), covariance(m * m), gradient(m * 3);
+    for (int i = 0; i < m * 3; ++i) queries.push_back(static_cast<T>(random.uniform(-3, 3)));
+    std::vector<T> scratch(fitted.model.joint_scratch(m));
+    const MatrixView<const T> q{queries.data(), m, 3, 3};
+    fitted.model.predict_joint(q, {mean.data(), m, 1, 1}, {covariance.data(), m, m, m},
+                               scratch.data());
+    fitted.model.variance_gradient(q, {gradient.data(), m, 3, 3});
+    for (int i = 0; i < m; i += 3) {
+      const std::vector<double> x(queries.begin() + i * 3, queries.begin() + i * 3 + 3);
+      EXPECT_NEAR(mean[i], r.mean(x.data(), 0), TestFixture::tolerance);
+      for (int j = 0; j < m; ++j) {
+        const std::vector<double> y(queries.begin() + j * 3, queries.begin() + j * 3 + 3);
+        EXPECT_NEAR(covariance[i * m + j], r.covariance(x.data(), y.data()),
+                    TestFixture::tolerance);
+      }
+      for (int f = 0; f < 3; ++f) {
+        auto left = x, right = x;
+        left[f] -= 1e-5;
+        right[f] += 1e-5;
+        EXPECT_NEAR(gradient[i * 3 + f], (r.var(right.data()) - r.var(left.data())) / 2e-5,
+                    std::max(TestFixture::tolerance, 1e-6));
+      }
+    }
+  }
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <vector>
 
+#include "optcore/linalg/inverse.hpp"
 #include "optcore/linalg/triangular.hpp"
 #include "support/allocation_guard.hpp"
 #include "support/random.hpp"
@@ -154,6 +155,29 @@ TYPED_TEST(Cholesky, SolvesInvertsAndMultiplies) {
           return s;
         }(),
         n * loose);
+  }
+}
+
+TYPED_TEST(Cholesky, InverseTimesTheMatrixIsTheIdentity) {
+  using T = TypeParam;
+  for (int n : {1, 5, 24, 31, 100, 191, 200, 400, 590}) {
+    Problem<T> problem(n);
+    const Triangle<T> a = problem.triangle();
+    ASSERT_EQ(linalg::factor(a), Status::ok);
+    std::vector<T> workspace(linalg::inverse_workspace<T>(n));
+    {
+      const AllocationGuard no_allocation;
+      linalg::negative_inverse(a, workspace.data());
+    }
+    for (int j = 0; j < n; j += 1 + n / 40) {
+      for (int i = 0; i < n; i += 1 + n / 40) {
+        double s = 0;
+        for (int k = 0; k < n; ++k) {
+          s -= problem.full[i * n + k] * static_cast<double>(a(std::max(k, j), std::min(k, j)));
+        }
+        ASSERT_NEAR(s, i == j ? 1 : 0, 40 * TestFixture::tolerance) << n << ' ' << i << ' ' << j;
+      }
+    }
   }
 }
 

@@ -2,20 +2,13 @@
 
 #include "optcore/core/arena.hpp"
 #include "optcore/core/status.hpp"
+#include "optcore/gp/detail/checks.hpp"
+#include "optcore/gp/hyperparameters.hpp"
 #include "optcore/gp/stationary.hpp"
 #include "optcore/linalg/cholesky.hpp"
 #include "optcore/linalg/triangular.hpp"
 
 namespace optcore::inline OPTCORE_ISA::gp {
-
-template <class T>
-struct Hyperparameters {
-  KernelFamily family = KernelFamily::rbf;
-  T variance = 1;                     ///< of the signal, output units squared, > 0
-  VectorView<const T> length_scales;  ///< (d,) input units, > 0; copied
-  T noise = T(1e-2);                  ///< variance of the observation noise, >= 0
-  VectorView<const T> mean;           ///< (outputs,) constant prior mean; empty is zero; copied
-};
 
 /// Exact Gaussian process regression with several independent outputs on one factor.
 ///
@@ -28,24 +21,25 @@ class Model {
  public:
   /// Cuts all memory; call once on Arena::measure() for the size and once on the real arena.
   /// @param capacity       most points ever held.
-  /// @param with_variance  also hold L^-1, which predict() needs.
+  /// @param with_inverse  also hold L^-1: twice the memory, faster variances of few points.
   OPTCORE_HD void bind(Arena& arena, int capacity, int dims, int outputs,
-                       bool with_variance = true) noexcept {
+                       bool with_inverse = true) noexcept {
     const int rows = linalg::padded<T>(capacity);
     capacity_ = capacity;
     outputs_ = outputs;
-    with_variance_ = with_variance;
+    with_inverse_ = with_inverse;
     const int stride = linalg::padded_stride<T>(capacity);
     const std::size_t square = static_cast<std::size_t>(stride) * static_cast<std::size_t>(rows);
     inputs_ = {arena.array<T>(static_cast<std::size_t>(rows) * static_cast<std::size_t>(dims)),
                dims, rows};
     factor_ = {arena.array<T>(square), 0, stride};
-    inverse_ = {with_variance ? arena.array<T>(square) : nullptr, 0, stride};
+    inverse_ = {with_inverse ? arena.array<T>(square) : nullptr, 0, stride};
     whitened_ = arena.matrix<T>(outputs, rows);
     weights_ = arena.matrix<T>(outputs, rows);
     scale_ = arena.vector<T>(dims);
     prior_mean_ = arena.vector<T>(outputs);
-    const int queries = native_lanes<T>;
+    point_noise_ = arena.array<T>(static_cast<std::size_t>(rows));
+    const int queries = linalg::tile_rows<T>;
     scratch_ = arena.array<T>(static_cast<std::size_t>(rows) * static_cast<std::size_t>(queries));
     row_ = arena.array<T>(static_cast<std::size_t>(2 * rows));
     query_ = arena.array<T>(static_cast<std::size_t>(dims * queries));
@@ -63,6 +57,15 @@ class Model {
   /// One more point, O(n^2). On failure the model is unchanged.
   [[nodiscard]] OPTCORE_HD Status append(VectorView<const T> x, VectorView<const T> y) noexcept;
 
+  /// Removes point `index`, O(n^2); the order of the others stays. L^-1 is given up until the next
+  /// fit(). @return invalid_argument when there is no such point.
+  ///
+  /// Source: Gill, Golub, Murray & Saunders, Mathematics of Computation 28 (1974), method C1.
+  [[nodiscard]] OPTCORE_HD Status drop(int index) noexcept;
+
+  /// Factors again from the points held, to end the drift of many updates; O(n^3).
+  [[nodiscard]] OPTCORE_HD Status refactor() noexcept;
+
   /// Posterior means. @param queries (m, d)   @param mean (m, outputs)
   OPTCORE_HD void mean(MatrixView<const T> queries, MatrixView<T> mean) const noexcept;
 
@@ -71,6 +74,19 @@ class Model {
   /// @param queries (m, d)   @param mean (m, outputs)   @param variance (m,), >= 0
   OPTCORE_HD void predict(MatrixView<const T> queries, MatrixView<T> mean,
                           VectorView<T> variance) noexcept;
+
+  /// Posterior means (m, outputs) and covariance (m, m) of the latent function.
+  /// @param scratch  joint_scratch(m) numbers, 64-byte aligned.
+  OPTCORE_HD void predict_joint(MatrixView<const T> queries, MatrixView<T> mean,
+                                MatrixView<T> covariance, T* scratch) noexcept;
+  [[nodiscard]] OPTCORE_HD std::size_t joint_scratch(int queries) const noexcept {
+    const int height = linalg::tile_rows<T>;
+    return static_cast<std::size_t>((queries + height - 1) / height * height) *
+           static_cast<std::size_t>(rows() + inputs_.dims);
+  }
+
+  /// Input gradient of the variance. @param gradient (m, d)
+  OPTCORE_HD void variance_gradient(MatrixView<const T> queries, MatrixView<T> gradient) noexcept;
 
   /// Posterior means and their input gradients.
   /// @param gradient (m, outputs * d): d mean[o] / d x[f] of query q at (q, o * d + f)
@@ -81,7 +97,6 @@ class Model {
   [[nodiscard]] OPTCORE_HD int capacity() const noexcept { return capacity_; }
   [[nodiscard]] OPTCORE_HD int dims() const noexcept { return inputs_.dims; }
   [[nodiscard]] OPTCORE_HD int outputs() const noexcept { return outputs_; }
-  [[nodiscard]] OPTCORE_HD bool with_variance() const noexcept { return with_variance_; }
   [[nodiscard]] OPTCORE_HD T noise() const noexcept { return noise_; }
   [[nodiscard]] OPTCORE_HD T prior_variance() const noexcept { return variance_; }
   /// Row of the last factorisation whose pivot was not positive; -1 when it succeeded.
@@ -94,16 +109,26 @@ class Model {
   static constexpr int lanes = native_lanes<T>;
 
   [[nodiscard]] OPTCORE_HD int rows() const noexcept { return linalg::padded<T>(size_); }
-  /// A pivot below this is rounding: the point repeats others and there is no noise to tell.
   [[nodiscard]] OPTCORE_HD T minimum_pivot() const noexcept {
-    return min(T(0.5), 8 * epsilon<T>() * (variance_ + noise_));
+    return detail::minimum_pivot(variance_ + noise_);
   }
   /// Training-side covariances of one query, lanes = points, into k (rows() numbers, zero padding).
   template <KernelFamily F>
   OPTCORE_HD void covariances(const T* query, T* k) const noexcept;
   /// Of `lanes` queries, lanes = queries: k[i * lanes + q].
   template <KernelFamily F>
-  OPTCORE_HD void covariances_transposed(const T* queries, T* k) const noexcept;
+  OPTCORE_HD void covariances_transposed(const T* queries, int step, T* k) const noexcept;
+  /// Scaled queries by feature, `height` apart; the last one repeated to the end.
+  OPTCORE_HD void scale_queries(MatrixView<const T> queries, int height, T* scaled) const noexcept;
+  /// Means from k[i * step + q].
+  OPTCORE_HD void means_of_lanes(const T* k, int step, MatrixView<T> mean) const noexcept;
+  /// k <- L^-1 k for R registers of queries, k[i * R * lanes + q]; `squares` gets the sums of
+  /// squares when it is not null.
+  template <int R>
+  OPTCORE_HD void whiten_lanes(T* k, T* squares) const noexcept;
+  /// gradient(v, f) = factor * sum_i weights(v, i) d k(x, x_i) / d x_f
+  OPTCORE_HD void contract_slopes(const T* query, MatrixView<const T> weights, T factor,
+                                  T* gradient) const noexcept;
   template <KernelFamily F, int Outputs>
   OPTCORE_HD void mean_of(MatrixView<const T> queries, MatrixView<T> mean,
                           int first) const noexcept;
@@ -112,10 +137,16 @@ class Model {
   template <KernelFamily F>
   OPTCORE_HD void predict_lanes(MatrixView<const T> queries, MatrixView<T> mean,
                                 VectorView<T> variance) noexcept;
+  template <KernelFamily F, int R>
+  OPTCORE_HD void predict_solving(MatrixView<const T> queries, MatrixView<T> mean,
+                                  VectorView<T> variance) noexcept;
   OPTCORE_HD void open_padding() noexcept;
+  [[nodiscard]] OPTCORE_HD Status factor_points() noexcept;
+  OPTCORE_HD void solve_weights() noexcept;
 
   int capacity_ = 0, size_ = 0, outputs_ = 0, failing_pivot_ = -1;
-  bool with_variance_ = true;
+  bool with_inverse_ = true;    // memory for L^-1
+  bool inverse_valid_ = false;  // and it belongs to the factor
   KernelFamily family_ = KernelFamily::rbf;
   T variance_ = 1, noise_ = 0;
   ScaledInputs<T> inputs_;       // d x rows
@@ -124,13 +155,17 @@ class Model {
   MatrixView<T> whitened_;       // outputs x rows: L^-1 (y - mean)
   MatrixView<T> weights_;        // outputs x rows: K^-1 (y - mean)
   VectorView<T> scale_, prior_mean_;
-  T* scratch_ = nullptr;  // rows x lanes
-  T* row_ = nullptr;      // 2 rows
-  T* query_ = nullptr;    // d x lanes
+  T* point_noise_ = nullptr;  // rows: what each point's noise has beyond noise_
+  T* scratch_ = nullptr;      // rows x tile_rows
+  T* row_ = nullptr;          // 2 rows
+  T* query_ = nullptr;        // d x tile_rows
   T* workspace_ = nullptr;
 };
 
 }  // namespace optcore::inline OPTCORE_ISA::gp
 
+#include "optcore/gp/detail/model_drop.hpp"
 #include "optcore/gp/detail/model_fit.hpp"
+#include "optcore/gp/detail/model_gradient.hpp"
+#include "optcore/gp/detail/model_joint.hpp"
 #include "optcore/gp/detail/model_query.hpp"

@@ -4,49 +4,15 @@
 
 namespace optcore::inline OPTCORE_ISA::gp {
 
-namespace detail {
-
-template <class T>
-[[nodiscard]] OPTCORE_HD bool all_finite(MatrixView<const T> a) noexcept {
-  for (int i = 0; i < a.rows; ++i) {
-    for (int j = 0; j < a.cols; ++j) {
-      if (!is_finite(a(i, j))) return false;
-    }
-  }
-  return true;
-}
-
-template <class T>
-[[nodiscard]] OPTCORE_HD bool all_positive(VectorView<const T> a) noexcept {
-  for (int i = 0; i < a.size; ++i) {
-    if (!(a[i] > T(0)) || !is_finite(a[i])) return false;
-  }
-  return true;
-}
-
-template <class T>
-OPTCORE_HD void set_zero(T* first, std::ptrdiff_t count) noexcept {
-  for (std::ptrdiff_t i = 0; i < count; ++i) first[i] = T(0);
-}
-
-}  // namespace detail
-
 template <class T>
 OPTCORE_HD Status Model<T>::fit(MatrixView<const T> X, MatrixView<const T> Y,
                                 const Hyperparameters<T>& hyper) noexcept {
   const int n = X.rows, d = inputs_.dims;
-  if (inputs_.data == nullptr && d > 0) return Status::not_ready;
   if (n > capacity_) return Status::capacity_exceeded;
-  if (Y.rows != n || X.cols != d || Y.cols != outputs_ || hyper.length_scales.size != d ||
-      (hyper.mean.size != 0 && hyper.mean.size != outputs_)) {
-    return Status::shape_mismatch;
-  }
-  if (d < 1 || outputs_ < 1 || !is_known(hyper.family) ||
-      !detail::all_positive(hyper.length_scales) || !(hyper.variance > T(0)) ||
-      !(hyper.noise >= T(0)) || !is_finite(hyper.variance + hyper.noise)) {
-    return Status::invalid_argument;
-  }
-  if (!detail::all_finite(X) || !detail::all_finite(Y)) return Status::not_finite;
+  if (inputs_.data == nullptr) return Status::not_ready;
+  if (X.cols != d || Y.cols != outputs_) return Status::shape_mismatch;
+  const Status checked = detail::check(X, Y, hyper);
+  if (failed(checked)) return checked;
 
   family_ = hyper.family;
   variance_ = hyper.variance;
@@ -61,29 +27,49 @@ OPTCORE_HD Status Model<T>::fit(MatrixView<const T> X, MatrixView<const T> Y,
     for (int i = 0; i < n; ++i) feature[i] = X(i, f) * scale_[f];
     detail::set_zero(feature + n, inputs_.stride - n);
   }
+  for (int i = 0; i < inputs_.stride; ++i) {
+    point_noise_[i] = i < hyper.point_noise.size ? hyper.point_noise[i] : T(0);
+  }
+  for (int o = 0; o < outputs_; ++o) {
+    T* const z = whitened_.row_data(o);
+    for (int i = 0; i < n; ++i) z[i] = Y(i, o) - prior_mean_[o];
+    detail::set_zero(z + n, whitened_.cols - n);
+  }
+  return factor_points();
+}
+
+/// From the inputs, and the outputs less their mean in whitened_, to everything else.
+template <class T>
+OPTCORE_HD Status Model<T>::factor_points() noexcept {
   with_family(family_, [&]<KernelFamily F>() {
     fill_covariance<F, T>(inputs_, variance_, noise_, factor_);
     return 0;
   });
+  detail::add_point_noise<T>(factor_, {point_noise_, size_});
   const Status status = linalg::factor(factor_, workspace_, &failing_pivot_, minimum_pivot());
+  inverse_valid_ = false;
   if (failed(status)) {
     size_ = factor_.size = inverse_.size = 0;
     return status;
   }
-  if (with_variance_) {
+  if (with_inverse_) {
     linalg::invert<T>(factor_, inverse_);
-    for (int j = n; j < rows(); ++j) inverse_(j, j) = T(0);
+    for (int j = size_; j < rows(); ++j) inverse_(j, j) = T(0);
+    inverse_valid_ = true;
   }
+  for (int o = 0; o < outputs_; ++o) linalg::solve_lower<T>(factor_, whitened_.row_data(o));
+  solve_weights();
+  return Status::ok;
+}
+
+template <class T>
+OPTCORE_HD void Model<T>::solve_weights() noexcept {
   for (int o = 0; o < outputs_; ++o) {
-    T* const z = whitened_.row_data(o);
+    const T* const z = whitened_.row_data(o);
     T* const w = weights_.row_data(o);
-    for (int i = 0; i < n; ++i) z[i] = Y(i, o) - prior_mean_[o];
-    detail::set_zero(z + n, whitened_.cols - n);
-    linalg::solve_lower<T>(factor_, z);
-    for (int i = 0; i < whitened_.cols; ++i) w[i] = z[i];
+    for (int i = 0; i < weights_.cols; ++i) w[i] = z[i];
     linalg::solve_lower_transposed<T>(factor_, w);
   }
-  return Status::ok;
 }
 
 /// Makes the next register of rows an identity before the first point enters it.
@@ -92,11 +78,11 @@ OPTCORE_HD void Model<T>::open_padding() noexcept {
   const int first = size_;
   for (int j = 0; j < first + lanes; ++j) {
     detail::set_zero(factor_.column(j) + first, lanes);
-    if (with_variance_) detail::set_zero(inverse_.column(j) + first, lanes);
+    if (inverse_valid_) detail::set_zero(inverse_.column(j) + first, lanes);
   }
   for (int q = 0; q < lanes; ++q) {
     factor_(first + q, first + q) = T(1);
-    if (with_variance_) detail::set_zero(inverse_.column(first + q), first);
+    if (inverse_valid_) detail::set_zero(inverse_.column(first + q), first);
   }
 }
 
@@ -118,7 +104,7 @@ OPTCORE_HD Status Model<T>::append(VectorView<const T> x, VectorView<const T> y)
     covariances<F>(x.data, scratch_);
     return 0;
   });
-  if (with_variance_) {
+  if (inverse_valid_) {
     linalg::multiply_lower<T>(inverse_, scratch_, l);
   } else {
     for (int i = 0; i < rows(); ++i) l[i] = scratch_[i];
@@ -129,7 +115,7 @@ OPTCORE_HD Status Model<T>::append(VectorView<const T> x, VectorView<const T> y)
     failing_pivot_ = n;
     return Status::not_positive_definite;
   }
-  if (with_variance_) {
+  if (inverse_valid_) {
     linalg::multiply_lower_transposed<T>(inverse_, l, m);
   } else {
     for (int i = 0; i < rows(); ++i) m[i] = l[i];
@@ -140,11 +126,12 @@ OPTCORE_HD Status Model<T>::append(VectorView<const T> x, VectorView<const T> y)
   const T root = sqrt(pivot), inverse = T(1) / root;
   for (int j = 0; j < n; ++j) factor_(n, j) = l[j];
   factor_(n, n) = root;
-  if (with_variance_) {
+  if (inverse_valid_) {
     for (int j = 0; j < n; ++j) inverse_(n, j) = -m[j] * inverse;
     inverse_(n, n) = inverse;
   }
   for (int f = 0; f < d; ++f) inputs_.feature(f)[n] = x[f] * scale_[f];
+  point_noise_[n] = T(0);
   for (int o = 0; o < outputs_; ++o) {
     T* const z = whitened_.row_data(o);
     T* const w = weights_.row_data(o);

@@ -21,7 +21,7 @@ OPTCORE_HD void Model<T>::covariances(const T* query, T* k) const noexcept {
 
 template <class T>
 template <KernelFamily F>
-OPTCORE_HD void Model<T>::covariances_transposed(const T* queries, T* k) const noexcept {
+OPTCORE_HD void Model<T>::covariances_transposed(const T* queries, int step, T* k) const noexcept {
   constexpr int group = 4;  // points at a time, so that latencies overlap
   const P scale = P::broadcast(variance_);
   const int dims = inputs_.dims, n = size_;
@@ -30,7 +30,7 @@ OPTCORE_HD void Model<T>::covariances_transposed(const T* queries, T* k) const n
 #pragma GCC unroll 4
     for (int c = 0; c < group; ++c) q[c] = P::zero();
     for (int f = 0; f < dims; ++f) {
-      const P query = P::load(queries + f * lanes);
+      const P query = P::load(queries + f * step);
       const T* const feature = inputs_.feature(f);
 #pragma GCC unroll 4
       for (int c = 0; c < group; ++c) {
@@ -40,10 +40,45 @@ OPTCORE_HD void Model<T>::covariances_transposed(const T* queries, T* k) const n
     }
 #pragma GCC unroll 4
     for (int c = 0; c < group; ++c) {
-      if (i + c < n) (scale * Correlation<F>::value(q[c])).store(k + (i + c) * lanes);
+      if (i + c < n) (scale * Correlation<F>::value(q[c])).store(k + (i + c) * step);
     }
   }
-  for (int i = n; i < rows(); ++i) P::zero().store(k + i * lanes);
+  for (int i = n; i < rows(); ++i) P::zero().store(k + i * step);
+}
+
+template <class T>
+OPTCORE_HD void Model<T>::scale_queries(MatrixView<const T> queries, int height,
+                                        T* scaled) const noexcept {
+  for (int f = 0; f < inputs_.dims; ++f) {
+    for (int q = 0; q < height; ++q) {
+      scaled[f * height + q] = queries(min(q, queries.rows - 1), f) * scale_[f];
+    }
+  }
+}
+
+template <class T>
+OPTCORE_HD void Model<T>::means_of_lanes(const T* k, int step, MatrixView<T> mean) const noexcept {
+  for (int o = 0; o < outputs_; ++o) {
+    const T* const w = weights_.row_data(o);
+    for (int first = 0; first < mean.rows; first += lanes) {
+      P sums[4] = {P::zero(), P::zero(), P::zero(), P::zero()};
+      const T* column = k + first;
+      int i = 0;
+      for (; i + 4 <= size_; i += 4, column += 4 * step) {
+#pragma GCC unroll 4
+        for (int c = 0; c < 4; ++c) {
+          sums[c] = fma(P::load(column + c * step), P::broadcast(w[i + c]), sums[c]);
+        }
+      }
+      for (; i < size_; ++i, column += step) {
+        sums[0] = fma(P::load(column), P::broadcast(w[i]), sums[0]);
+      }
+      const P total = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+      for (int q = 0; q < min(lanes, mean.rows - first); ++q) {
+        mean(first + q, o) = prior_mean_[o] + total[q];
+      }
+    }
+  }
 }
 
 /// Means of `Outputs` outputs from `first`: two registers of points at a time, nothing stored.
@@ -111,7 +146,12 @@ OPTCORE_HD void Model<T>::predict_one(VectorView<const T> query, VectorView<T> m
   for (int o = 0; o < outputs_; ++o) {
     mean[o] = prior_mean_[o] + linalg::dot<T>(scratch_, weights_.row_data(o), rows());
   }
-  linalg::multiply_lower<T>(inverse_, scratch_, row_);
+  if (inverse_valid_) {
+    linalg::multiply_lower<T>(inverse_, scratch_, row_);
+  } else {
+    for (int i = 0; i < rows(); ++i) row_[i] = scratch_[i];
+    linalg::solve_lower<T>(factor_, row_);
+  }
   variance = max(T(0), variance_ - linalg::dot<T>(row_, row_, rows()));
 }
 
@@ -119,29 +159,10 @@ template <class T>
 template <KernelFamily F>
 OPTCORE_HD void Model<T>::predict_lanes(MatrixView<const T> queries, MatrixView<T> mean,
                                         VectorView<T> variance) noexcept {
-  const int count = queries.rows;  // <= lanes; the rest of the register repeats the last query
-  for (int f = 0; f < inputs_.dims; ++f) {
-    for (int q = 0; q < lanes; ++q) {
-      query_[f * lanes + q] = queries(min(q, count - 1), f) * scale_[f];
-    }
-  }
-  covariances_transposed<F>(query_, scratch_);
-  for (int o = 0; o < outputs_; ++o) {
-    const T* const w = weights_.row_data(o);
-    P sums[4] = {P::zero(), P::zero(), P::zero(), P::zero()};
-    int i = 0;
-    for (; i + 4 <= size_; i += 4) {
-#pragma GCC unroll 4
-      for (int c = 0; c < 4; ++c) {
-        sums[c] = fma(P::load(scratch_ + (i + c) * lanes), P::broadcast(w[i + c]), sums[c]);
-      }
-    }
-    for (; i < size_; ++i) {
-      sums[0] = fma(P::load(scratch_ + i * lanes), P::broadcast(w[i]), sums[0]);
-    }
-    const P total = (sums[0] + sums[1]) + (sums[2] + sums[3]);
-    for (int q = 0; q < count; ++q) mean(q, o) = prior_mean_[o] + total[q];
-  }
+  const int count = queries.rows;
+  scale_queries(queries, lanes, query_);
+  covariances_transposed<F>(query_, lanes, scratch_);
+  means_of_lanes(scratch_, lanes, mean);
   // |L^-1 k|^2 for all queries: rows of L^-1 in lanes, one column of the tile per query
   P squares[lanes];
   for (int q = 0; q < lanes; ++q) squares[q] = P::zero();
@@ -161,67 +182,67 @@ OPTCORE_HD void Model<T>::predict_lanes(MatrixView<const T> queries, MatrixView<
 }
 
 template <class T>
-OPTCORE_HD void Model<T>::predict(MatrixView<const T> queries, MatrixView<T> mean,
-                                  VectorView<T> variance) noexcept {
-  // below this many queries a register of them costs more than one after the other
-  constexpr int worthwhile = (lanes + 1) / 2;
-  with_family(family_, [&]<KernelFamily F>() {
-    for (int m = 0; m < queries.rows;) {
-      const int count = min(lanes, queries.rows - m);
-      if (count >= worthwhile) {
-        predict_lanes<F>(queries.block(m, 0, count, queries.cols),
-                         mean.block(m, 0, count, mean.cols), variance.segment(m, count));
-        m += count;
-      } else {
-        predict_one<F>(queries.row(m), mean.row(m), variance[m]);
-        ++m;
-      }
+template <int R>
+OPTCORE_HD void Model<T>::whiten_lanes(T* k, T* squares) const noexcept {
+  constexpr int C = linalg::tile_columns<T>, step = R * lanes;
+  P sums[R];
+  for (int r = 0; r < R; ++r) sums[r] = P::zero();
+  for (int j = 0; j < rows(); j += C) {
+    const T* const block = factor_.column(j) + j;
+    T inverse_diagonal[C];
+    for (int q = 0; q < C; ++q) inverse_diagonal[q] = T(1) / block[q * factor_.stride + q];
+    linalg::Tile<T, R> tile;
+    tile.load(k + j * step, step);
+    tile.subtract(k, step, factor_.data + j, factor_.stride, 1, j);
+    tile.solve_right(block, factor_.stride, inverse_diagonal);
+    tile.store(k + j * step, step);
+#pragma GCC unroll 16
+    for (int q = 0; q < C; ++q) {
+#pragma GCC unroll 4
+      for (int r = 0; r < R; ++r) sums[r] = fma(tile.v[q][r], tile.v[q][r], sums[r]);
     }
-    return 0;
-  });
+  }
+  if (squares == nullptr) return;
+  for (int r = 0; r < R; ++r) sums[r].store(squares + r * lanes);
 }
 
 template <class T>
-OPTCORE_HD void Model<T>::mean_gradient(MatrixView<const T> queries, MatrixView<T> mean,
-                                        MatrixView<T> gradient) const noexcept {
-  constexpr int chunk =
-      256 / static_cast<int>(sizeof(T)) * 8;  // points whose slopes wait on the stack
-  const int rows = this->rows(), dims = inputs_.dims;
-  this->mean(queries, mean);
+template <KernelFamily F, int R>
+OPTCORE_HD void Model<T>::predict_solving(MatrixView<const T> queries, MatrixView<T> mean,
+                                          VectorView<T> variance) noexcept {
+  constexpr int step = R * lanes;
+  scale_queries(queries, step, query_);
+  for (int r = 0; r < R; ++r) {
+    covariances_transposed<F>(query_ + r * lanes, step, scratch_ + r * lanes);
+  }
+  means_of_lanes(scratch_, step, mean);
+  alignas(64) T squares[step];
+  whiten_lanes<R>(scratch_, squares);
+  for (int q = 0; q < queries.rows; ++q) variance[q] = max(T(0), variance_ - squares[q]);
+}
+
+template <class T>
+OPTCORE_HD void Model<T>::predict(MatrixView<const T> queries, MatrixView<T> mean,
+                                  VectorView<T> variance) noexcept {
+  // below this many queries a register of them costs more than one after the other
+  constexpr int worthwhile = (lanes + 1) / 2, widest = linalg::tile_registers<T>;
   with_family(family_, [&]<KernelFamily F>() {
-    for (int m = 0; m < queries.rows; ++m) {
-      const T* const query = queries.row_data(m);
-      for (int e = 0; e < gradient.cols; ++e) gradient(m, e) = T(0);
-      for (int first = 0; first < rows; first += chunk) {
-        const int count = min(chunk, rows - first);
-        alignas(64) T slopes[chunk];
-        for (int i = 0; i < count; i += lanes) {
-          P q = P::zero();
-          for (int f = 0; f < dims; ++f) {
-            const P difference =
-                P::broadcast(query[f] * scale_[f]) - P::load(inputs_.feature(f) + first + i);
-            q = fma(difference, difference, q);
-          }
-          Correlation<F>::slope(q).store(slopes + i);
-        }
-        for (int f = 0; f < dims; ++f) {
-          const P x = P::broadcast(query[f] * scale_[f]);
-          const T* const feature = inputs_.feature(f) + first;
-          for (int o = 0; o < outputs_; ++o) {
-            const T* const w = weights_.row_data(o) + first;
-            P even = P::zero(), odd = P::zero();
-            int i = 0;
-            for (; i + 2 * lanes <= count; i += 2 * lanes) {
-              even = fma(P::load(slopes + i) * P::load(w + i), x - P::load(feature + i), even);
-              odd = fma(P::load(slopes + i + lanes) * P::load(w + i + lanes),
-                        x - P::load(feature + i + lanes), odd);
-            }
-            if (i < count) {
-              even = fma(P::load(slopes + i) * P::load(w + i), x - P::load(feature + i), even);
-            }
-            gradient(m, o * dims + f) += 2 * variance_ * scale_[f] * sum(even + odd);
-          }
-        }
+    for (int m = 0; m < queries.rows;) {
+      const int left = queries.rows - m;
+      const auto part = [&](int count, auto method) {
+        method(queries.block(m, 0, count, queries.cols), mean.block(m, 0, count, mean.cols),
+               variance.segment(m, count));
+        m += count;
+      };
+      if (widest > 1 && left > (widest - 1) * lanes) {
+        part(min(left, widest * lanes),
+             [&](auto q, auto mu, auto v) { predict_solving<F, widest>(q, mu, v); });
+      } else if (left >= worthwhile && inverse_valid_) {
+        part(min(left, lanes), [&](auto q, auto mu, auto v) { predict_lanes<F>(q, mu, v); });
+      } else if (left >= worthwhile) {
+        part(min(left, lanes), [&](auto q, auto mu, auto v) { predict_solving<F, 1>(q, mu, v); });
+      } else {
+        part(1, [&](auto q, auto mu, auto v) { predict_one<F>(q.row(0), mu.row(0), v[0]); });
       }
     }
     return 0;

@@ -1,0 +1,74 @@
+#pragma once
+
+// Definitions of gp/model.hpp: derivatives with respect to the input.
+
+namespace optcore::inline OPTCORE_ISA::gp {
+
+template <class T>
+OPTCORE_HD void Model<T>::contract_slopes(const T* query, MatrixView<const T> weights, T factor,
+                                          T* gradient) const noexcept {
+  constexpr int chunk =
+      2048 / static_cast<int>(sizeof(T));  // points whose slopes wait on the stack
+  const int rows = this->rows(), dims = inputs_.dims;
+  for (int e = 0; e < weights.rows * dims; ++e) gradient[e] = T(0);
+  alignas(64) T slopes[chunk];
+  for (int first = 0; first < rows; first += chunk) {
+    const int count = min(chunk, rows - first);
+    with_family(family_, [&]<KernelFamily F>() {
+      for (int i = 0; i < count; i += lanes) {
+        P q = P::zero();
+        for (int f = 0; f < dims; ++f) {
+          const P difference =
+              P::broadcast(query[f] * scale_[f]) - P::load(inputs_.feature(f) + first + i);
+          q = fma(difference, difference, q);
+        }
+        Correlation<F>::slope(q).store(slopes + i);
+      }
+      return 0;
+    });
+    for (int f = 0; f < dims; ++f) {
+      const P x = P::broadcast(query[f] * scale_[f]);
+      const T* const feature = inputs_.feature(f) + first;
+      for (int v = 0; v < weights.rows; ++v) {
+        const T* const w = weights.row_data(v) + first;
+        P even = P::zero(), odd = P::zero();
+        int i = 0;
+        for (; i + 2 * lanes <= count; i += 2 * lanes) {
+          even = fma(P::load(slopes + i) * P::load(w + i), x - P::load(feature + i), even);
+          odd = fma(P::load(slopes + i + lanes) * P::load(w + i + lanes),
+                    x - P::load(feature + i + lanes), odd);
+        }
+        if (i < count) {
+          even = fma(P::load(slopes + i) * P::load(w + i), x - P::load(feature + i), even);
+        }
+        gradient[v * dims + f] += factor * 2 * variance_ * scale_[f] * sum(even + odd);
+      }
+    }
+  }
+}
+
+template <class T>
+OPTCORE_HD void Model<T>::mean_gradient(MatrixView<const T> queries, MatrixView<T> mean,
+                                        MatrixView<T> gradient) const noexcept {
+  this->mean(queries, mean);
+  for (int m = 0; m < queries.rows; ++m) {
+    contract_slopes(queries.row_data(m), weights_, T(1), gradient.row_data(m));
+  }
+}
+
+template <class T>
+OPTCORE_HD void Model<T>::variance_gradient(MatrixView<const T> queries,
+                                            MatrixView<T> gradient) noexcept {
+  for (int m = 0; m < queries.rows; ++m) {  // -2 (K^-1 k)' dk/dx
+    T* const w = row_;
+    with_family(family_, [&]<KernelFamily F>() {
+      covariances<F>(queries.row_data(m), w);
+      return 0;
+    });
+    linalg::solve_lower<T>(factor_, w);
+    linalg::solve_lower_transposed<T>(factor_, w);
+    contract_slopes(queries.row_data(m), {w, 1, rows(), rows()}, T(-2), gradient.row_data(m));
+  }
+}
+
+}  // namespace optcore::inline OPTCORE_ISA::gp
