@@ -3,6 +3,7 @@
 #include "optcore/belief/discrete_state.hpp"
 #include "optcore/core/status.hpp"
 #include "optcore/core/view.hpp"
+#include "optcore/host/gp.hpp"
 #include "optcore/host/loop.hpp"
 #include "optcore/host/mpc.hpp"
 
@@ -53,14 +54,52 @@ struct OcpKernels {
   std::size_t (*bytes)(OcpSize) noexcept;
   void* (*create)(void* memory, std::size_t bytes, OcpSize) noexcept;
   void (*set)(void* solver, OcpSize, const host::OcpSolver::Problem&) noexcept;
-  OcpInfo (*solve)(void* solver, OcpSize, const double* x0, bool warm,
-                   const OcpSettings&) noexcept;
+  OcpInfo (*solve)(void* solver, OcpSize, const double* x0, bool warm, const OcpSettings&) noexcept;
   void (*solution)(const void* solver, OcpSize, double* x, double* u) noexcept;
+};
+
+/// Exact Gaussian processes of one instruction set; model and evaluator lie in the caller's memory.
+struct GpKernels {
+  std::size_t (*model_bytes)(int capacity, int dims, int outputs, bool with_inverse) noexcept;
+  void* (*model_create)(void* memory, std::size_t bytes, int capacity, int dims, int outputs,
+                        bool with_inverse) noexcept;
+  Status (*fit)(void* model, MatrixView<const double> X, MatrixView<const double> Y,
+                const host::GpHyperparameters& hyper) noexcept;
+  Status (*append)(void* model, VectorView<const double> x, VectorView<const double> y) noexcept;
+  Status (*drop)(void* model, int index) noexcept;
+  Status (*refactor)(void* model) noexcept;
+  void (*mean)(const void* model, MatrixView<const double> queries,
+               MatrixView<double> mean) noexcept;
+  void (*predict)(void* model, MatrixView<const double> queries, MatrixView<double> mean,
+                  VectorView<double> variance) noexcept;
+  void (*mean_gradient)(const void* model, MatrixView<const double> queries,
+                        MatrixView<double> mean, MatrixView<double> gradient) noexcept;
+  void (*variance_gradient)(void* model, MatrixView<const double> queries,
+                            MatrixView<double> gradient) noexcept;
+  void (*predict_joint)(void* model, MatrixView<const double> queries, MatrixView<double> mean,
+                        MatrixView<double> covariance, double* scratch) noexcept;
+  std::size_t (*joint_scratch)(const void* model, int queries) noexcept;
+  int (*size)(const void* model) noexcept;
+  int (*failing_pivot)(const void* model) noexcept;
+  double (*log_marginal_likelihood)(const void* model) noexcept;
+  std::size_t (*likelihood_bytes)(int points, int dims, int outputs, bool gradient) noexcept;
+  void* (*likelihood_create)(void* memory, std::size_t bytes, int points, int dims, int outputs,
+                             bool gradient) noexcept;
+  Status (*likelihood)(void* evaluator, MatrixView<const double> X, MatrixView<const double> Y,
+                       const host::GpHyperparameters& hyper, bool gradient,
+                       host::GpLikelihood& out) noexcept;
+  Status (*cholesky)(double* a, int size, int stride, double* workspace,
+                     int* failing_pivot) noexcept;
+  int (*cholesky_rows)(int size) noexcept;
+  int (*cholesky_stride)(int size) noexcept;
+  std::size_t (*cholesky_workspace)(int size) noexcept;
 };
 
 /// Each defined once per instruction set by <kernel>_cpu.cpp.
 template <Isa>
 const BeliefKernels& belief_kernels() noexcept;
+template <Isa>
+const GpKernels& gp_kernels() noexcept;
 template <Isa>
 const LoopKernels& loop_kernels() noexcept;
 template <Isa>
@@ -70,6 +109,7 @@ const OcpKernels& ocp_kernels(OcpSize size) noexcept;
 struct Kernels {
   Isa isa;
   const BeliefKernels* belief;
+  const GpKernels* gp;
   const LoopKernels* loop;
   const OcpKernels& (*ocp)(OcpSize size) noexcept;
 };

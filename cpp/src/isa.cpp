@@ -16,6 +16,10 @@ const BeliefKernels& belief_kernels<Isa::avx2>() noexcept;
 template <>
 const BeliefKernels& belief_kernels<Isa::avx512>() noexcept;
 template <>
+const GpKernels& gp_kernels<Isa::avx2>() noexcept;
+template <>
+const GpKernels& gp_kernels<Isa::avx512>() noexcept;
+template <>
 const LoopKernels& loop_kernels<Isa::avx2>() noexcept;
 template <>
 const LoopKernels& loop_kernels<Isa::avx512>() noexcept;
@@ -53,7 +57,11 @@ Isa best_isa() noexcept {
 
 template <Isa I>
 Kernels tables() noexcept {
-  return {.isa = I, .belief = &belief_kernels<I>(), .loop = &loop_kernels<I>(), .ocp = &ocp_kernels<I>};
+  return {.isa = I,
+          .belief = &belief_kernels<I>(),
+          .gp = &gp_kernels<I>(),
+          .loop = &loop_kernels<I>(),
+          .ocp = &ocp_kernels<I>};
 }
 
 Kernels choose() noexcept {

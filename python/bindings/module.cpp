@@ -5,6 +5,7 @@ PYBIND11_MODULE(_native, m) {
   m.doc() = "Native core of optcore. Checked and documented in the optcore packages; use those.";
   bind_device(m);
   bind_belief(m);
+  bind_gp(m);
   bind_loop(m);
   bind_mpc(m);
 }

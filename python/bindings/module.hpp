@@ -9,6 +9,7 @@ namespace py = pybind11;
 // One per concept; each fills a submodule of _native.
 void bind_device(py::module_& m);
 void bind_belief(py::module_& m);
+void bind_gp(py::module_& m);
 void bind_loop(py::module_& m);
 void bind_mpc(py::module_& m);
 

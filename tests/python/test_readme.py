@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+
 from conftest import REPOSITORY
 
 BLOCKS = re.findall(r"```python\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.S)

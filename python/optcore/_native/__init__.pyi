@@ -1,6 +1,7 @@
 import enum
 
 from optcore._native import belief as belief
+from optcore._native import gp as gp
 from optcore._native import loop as loop
 from optcore._native import mpc as mpc
 

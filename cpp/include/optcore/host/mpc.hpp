@@ -11,10 +11,10 @@ class OcpSolver {
  public:
   /// Row-major arrays of a whole problem, double. Stage k of a matrix follows stage k - 1.
   struct Problem {
-    const double *A, *B, *b;            ///< (N, nx, nx), (N, nx, nu), (N, nx)
-    const double *Q, *R, *q, *r;        ///< (N+1, nx, nx), (N, nu, nu), (N+1, nx), (N, nu)
+    const double *A, *B, *b;              ///< (N, nx, nx), (N, nx, nu), (N, nx)
+    const double *Q, *R, *q, *r;          ///< (N+1, nx, nx), (N, nu, nu), (N+1, nx), (N, nu)
     const double *lbx, *ubx, *lbu, *ubu;  ///< (N+1, nx), (N, nu); |value| >= 1e29 means none
-    const double *C, *lower, *l1, *l2;  ///< soft rows C x >= lower: (N+1, m, nx), then (N+1, m)
+    const double *C, *lower, *l1, *l2;    ///< soft rows C x >= lower: (N+1, m, nx), then (N+1, m)
   };
 
   /// @throws std::bad_alloc. Sizes must satisfy 1 <= nx <= 64, 1 <= nu <= 32, 1 <= N <= 1000.

@@ -60,18 +60,18 @@ class OcpSolver {
   [[nodiscard]] int horizon() const noexcept { return size_.horizon; }
 
   // Problem data of stage k, row-major, to be written before solve().
-  T* A(int k) noexcept { return a_ + k * nx() * nx(); }           ///< (nx, nx)
-  T* B(int k) noexcept { return b_matrix_ + k * nx() * nu(); }    ///< (nx, nu)
-  T* b(int k) noexcept { return offset_ + k * nx(); }             ///< (nx,)
-  T* Q(int k) noexcept { return q_matrix_ + k * nx() * nx(); }    ///< (nx, nx) symmetric
-  T* R(int k) noexcept { return r_matrix_ + k * nu() * nu(); }    ///< (nu, nu) symmetric
-  T* q(int k) noexcept { return gradient_ + k * nz() + nu(); }    ///< (nx,)
-  T* r(int k) noexcept { return gradient_ + k * nz(); }           ///< (nu,)
-  T* lbx(int k) noexcept { return low_ + k * nz() + nu(); }       ///< (nx,)
+  T* A(int k) noexcept { return a_ + k * nx() * nx(); }         ///< (nx, nx)
+  T* B(int k) noexcept { return b_matrix_ + k * nx() * nu(); }  ///< (nx, nu)
+  T* b(int k) noexcept { return offset_ + k * nx(); }           ///< (nx,)
+  T* Q(int k) noexcept { return q_matrix_ + k * nx() * nx(); }  ///< (nx, nx) symmetric
+  T* R(int k) noexcept { return r_matrix_ + k * nu() * nu(); }  ///< (nu, nu) symmetric
+  T* q(int k) noexcept { return gradient_ + k * nz() + nu(); }  ///< (nx,)
+  T* r(int k) noexcept { return gradient_ + k * nz(); }         ///< (nu,)
+  T* lbx(int k) noexcept { return low_ + k * nz() + nu(); }     ///< (nx,)
   T* ubx(int k) noexcept { return high_ + k * nz() + nu(); }
-  T* lbu(int k) noexcept { return low_ + k * nz(); }              ///< (nu,)
+  T* lbu(int k) noexcept { return low_ + k * nz(); }  ///< (nu,)
   T* ubu(int k) noexcept { return high_ + k * nz(); }
-  T* x0() noexcept { return x0_; }                                ///< (nx,)
+  T* x0() noexcept { return x0_; }  ///< (nx,)
 
   /// Number of rows of stage k, 1 <= k <= N, at most OcpSize::rows.
   void set_row_count(int k, int count) noexcept { counts_[k] = count; }
@@ -89,7 +89,8 @@ class OcpSolver {
   void reset() noexcept { warm_ = false; }
 
   /// Solves from the last inputs (when `warm` and the last solve succeeded) or from scratch; a warm
-  /// solve that fails is repeated cold. Data that are not finite leave the solver ready for the next.
+  /// solve that fails is repeated cold. Data that are not finite leave the solver ready for the
+  /// next.
   OcpInfo solve(bool warm, const OcpSettings& settings = {}) noexcept {
     OcpInfo info;
     if (warm && warm_) info = run(true, settings);

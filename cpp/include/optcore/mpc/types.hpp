@@ -6,10 +6,10 @@ namespace optcore {
 
 /// Sizes of an optimal-control quadratic programme.
 struct OcpSize {
-  int nx = 0;      ///< states
-  int nu = 0;      ///< inputs
-  int horizon = 0; ///< stages N; states 0 .. N, inputs 0 .. N - 1
-  int rows = 0;    ///< most general constraints per stage
+  int nx = 0;       ///< states
+  int nu = 0;       ///< inputs
+  int horizon = 0;  ///< stages N; states 0 .. N, inputs 0 .. N - 1
+  int rows = 0;     ///< most general constraints per stage
 };
 
 /// Absolute value from which a bound counts as absent.
@@ -18,7 +18,7 @@ inline constexpr double ocp_no_bound = 1e29;
 struct OcpSettings {
   double tolerance = 1e-6;  ///< on gap, inequality residual and stationarity
   int max_iterations = 60;
-  double barrier = 1.0;     ///< barrier parameter of a cold start
+  double barrier = 1.0;  ///< barrier parameter of a cold start
 };
 
 /// Outcome of one solve.

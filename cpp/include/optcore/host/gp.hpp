@@ -1,0 +1,100 @@
+#pragma once
+
+#include "optcore/core/status.hpp"
+#include "optcore/core/view.hpp"
+#include "optcore/host/buffer.hpp"
+
+namespace optcore::host {
+
+/// Stationary covariance functions, numbered as KernelFamily in gp/stationary.hpp.
+enum class GpFamily : int { rbf = 0, matern12 = 1, matern32 = 2, matern52 = 3 };
+
+/// Hyper-parameters of a Gaussian process; see gp::Hyperparameters.
+struct GpHyperparameters {
+  GpFamily family = GpFamily::rbf;
+  double variance = 1;                          ///< of the signal, > 0
+  VectorView<const double> length_scales = {};  ///< (d,) > 0
+  double noise = 1e-2;                          ///< variance, >= 0
+  VectorView<const double> mean = {};           ///< (outputs,) or empty
+  VectorView<const double> point_noise = {};    ///< (n,) added to noise, or empty
+};
+
+/// What a likelihood evaluation writes; gradients only when asked for.
+struct GpLikelihood {
+  double value = 0;  ///< nats, summed over the outputs
+  double log_variance = 0;
+  double log_noise = 0;
+  VectorView<double> log_length_scales = {};  ///< (d,)
+  VectorView<double> mean = {};               ///< (outputs,)
+  int failing_pivot = -1;
+};
+
+/// Exact Gaussian process at run-time sizes: gp::Model for the instruction set of this machine,
+/// owning its memory. One thread at a time; no call but the constructor allocates.
+class GaussianProcess {
+ public:
+  /// @param with_inverse  hold L^-1 too: twice the memory, faster variances of single points.
+  /// @throws std::bad_alloc
+  GaussianProcess(int capacity, int dims, int outputs, bool with_inverse);
+
+  [[nodiscard]] Status fit(MatrixView<const double> X, MatrixView<const double> Y,
+                           const GpHyperparameters& hyper) noexcept;
+  [[nodiscard]] Status append(VectorView<const double> x, VectorView<const double> y) noexcept;
+  [[nodiscard]] Status drop(int index) noexcept;
+  [[nodiscard]] Status refactor() noexcept;
+
+  /// Each checks shapes: queries (m, d), mean (m, outputs), variance (m,), gradient
+  /// (m, outputs * d) of the mean or (m, d) of the variance, covariance (m, m).
+  [[nodiscard]] Status mean(MatrixView<const double> queries,
+                            MatrixView<double> mean) const noexcept;
+  [[nodiscard]] Status predict(MatrixView<const double> queries, MatrixView<double> mean,
+                               VectorView<double> variance) noexcept;
+  [[nodiscard]] Status mean_gradient(MatrixView<const double> queries, MatrixView<double> mean,
+                                     MatrixView<double> gradient) const noexcept;
+  [[nodiscard]] Status variance_gradient(MatrixView<const double> queries,
+                                         MatrixView<double> gradient) noexcept;
+  /// @param scratch  at least joint_scratch(m) numbers, 64-byte aligned
+  [[nodiscard]] Status predict_joint(MatrixView<const double> queries, MatrixView<double> mean,
+                                     MatrixView<double> covariance,
+                                     VectorView<double> scratch) noexcept;
+  [[nodiscard]] std::size_t joint_scratch(int queries) const noexcept;
+
+  [[nodiscard]] int size() const noexcept;
+  [[nodiscard]] int capacity() const noexcept { return capacity_; }
+  [[nodiscard]] int dims() const noexcept { return dims_; }
+  [[nodiscard]] int outputs() const noexcept { return outputs_; }
+  [[nodiscard]] int failing_pivot() const noexcept;
+  [[nodiscard]] double log_marginal_likelihood() const noexcept;
+
+ private:
+  int capacity_, dims_, outputs_;
+  Buffer memory_;
+  void* model_;
+};
+
+/// Log marginal likelihood and its gradients for one data set and any hyper-parameters; holds one
+/// n x n buffer.
+class GpLikelihoodEvaluator {
+ public:
+  /// @throws std::bad_alloc
+  GpLikelihoodEvaluator(int points, int dims, int outputs, bool gradient);
+  [[nodiscard]] Status evaluate(MatrixView<const double> X, MatrixView<const double> Y,
+                                const GpHyperparameters& hyper, GpLikelihood& out) noexcept;
+
+ private:
+  bool gradient_;
+  Buffer memory_;
+  void* likelihood_;
+};
+
+/// Cholesky factor in place: `a` holds a symmetric matrix of `size` rows with its rows `stride`
+/// apart; its upper triangle by rows (the lower one by columns) becomes the factor. Room for
+/// cholesky_rows(size) rows is needed, and a stride of at least as many.
+/// @param workspace  cholesky_workspace(size) numbers
+[[nodiscard]] Status cholesky(double* a, int size, int stride, double* workspace,
+                              int* failing_pivot) noexcept;
+[[nodiscard]] int cholesky_rows(int size) noexcept;
+[[nodiscard]] int cholesky_stride(int size) noexcept;
+[[nodiscard]] std::size_t cholesky_workspace(int size) noexcept;
+
+}  // namespace optcore::host

@@ -1,0 +1,138 @@
+#include "optcore/host/gp.hpp"
+
+#include <new>
+
+#include "backend.hpp"
+
+namespace optcore::host {
+
+namespace {
+
+const cpu::GpKernels& gp() noexcept { return *cpu::kernels().gp; }
+
+/// A query of NaN would come back as a number that looks like an answer.
+bool all_finite(MatrixView<const double> a) noexcept {
+  double total = 0;
+  for (int i = 0; i < a.rows; ++i) {
+    for (int j = 0; j < a.cols; ++j) total += a(i, j) * 0;
+  }
+  return total == 0;
+}
+
+}  // namespace
+
+GaussianProcess::GaussianProcess(int capacity, int dims, int outputs, bool with_inverse)
+    : capacity_(capacity),
+      dims_(dims),
+      outputs_(outputs),
+      memory_(gp().model_bytes(capacity, dims, outputs, with_inverse)),
+      model_(gp().model_create(memory_.data(), memory_.bytes(), capacity, dims, outputs,
+                               with_inverse)) {
+  if (model_ == nullptr) throw std::bad_alloc();
+}
+
+Status GaussianProcess::fit(MatrixView<const double> X, MatrixView<const double> Y,
+                            const GpHyperparameters& hyper) noexcept {
+  return gp().fit(model_, X, Y, hyper);
+}
+
+Status GaussianProcess::append(VectorView<const double> x, VectorView<const double> y) noexcept {
+  return gp().append(model_, x, y);
+}
+
+Status GaussianProcess::drop(int index) noexcept { return gp().drop(model_, index); }
+
+Status GaussianProcess::refactor() noexcept { return gp().refactor(model_); }
+
+Status GaussianProcess::mean(MatrixView<const double> queries,
+                             MatrixView<double> mean) const noexcept {
+  if (queries.cols != dims_ || mean.rows != queries.rows || mean.cols != outputs_) {
+    return Status::shape_mismatch;
+  }
+  if (!all_finite(queries)) return Status::not_finite;
+  gp().mean(model_, queries, mean);
+  return Status::ok;
+}
+
+Status GaussianProcess::predict(MatrixView<const double> queries, MatrixView<double> mean,
+                                VectorView<double> variance) noexcept {
+  if (queries.cols != dims_ || mean.rows != queries.rows || mean.cols != outputs_ ||
+      variance.size != queries.rows) {
+    return Status::shape_mismatch;
+  }
+  if (!all_finite(queries)) return Status::not_finite;
+  gp().predict(model_, queries, mean, variance);
+  return Status::ok;
+}
+
+Status GaussianProcess::mean_gradient(MatrixView<const double> queries, MatrixView<double> mean,
+                                      MatrixView<double> gradient) const noexcept {
+  if (queries.cols != dims_ || mean.rows != queries.rows || mean.cols != outputs_ ||
+      gradient.rows != queries.rows || gradient.cols != outputs_ * dims_) {
+    return Status::shape_mismatch;
+  }
+  if (!all_finite(queries)) return Status::not_finite;
+  gp().mean_gradient(model_, queries, mean, gradient);
+  return Status::ok;
+}
+
+Status GaussianProcess::variance_gradient(MatrixView<const double> queries,
+                                          MatrixView<double> gradient) noexcept {
+  if (queries.cols != dims_ || gradient.rows != queries.rows || gradient.cols != dims_) {
+    return Status::shape_mismatch;
+  }
+  if (!all_finite(queries)) return Status::not_finite;
+  gp().variance_gradient(model_, queries, gradient);
+  return Status::ok;
+}
+
+Status GaussianProcess::predict_joint(MatrixView<const double> queries, MatrixView<double> mean,
+                                      MatrixView<double> covariance,
+                                      VectorView<double> scratch) noexcept {
+  if (queries.cols != dims_ || mean.rows != queries.rows || mean.cols != outputs_ ||
+      covariance.rows != queries.rows || covariance.cols != queries.rows ||
+      static_cast<std::size_t>(scratch.size) < joint_scratch(queries.rows)) {
+    return Status::shape_mismatch;
+  }
+  if (!all_finite(queries)) return Status::not_finite;
+  gp().predict_joint(model_, queries, mean, covariance, scratch.data);
+  return Status::ok;
+}
+
+std::size_t GaussianProcess::joint_scratch(int queries) const noexcept {
+  return gp().joint_scratch(model_, queries);
+}
+
+int GaussianProcess::size() const noexcept { return gp().size(model_); }
+
+int GaussianProcess::failing_pivot() const noexcept { return gp().failing_pivot(model_); }
+
+double GaussianProcess::log_marginal_likelihood() const noexcept {
+  return gp().log_marginal_likelihood(model_);
+}
+
+GpLikelihoodEvaluator::GpLikelihoodEvaluator(int points, int dims, int outputs, bool gradient)
+    : gradient_(gradient),
+      memory_(gp().likelihood_bytes(points, dims, outputs, gradient)),
+      likelihood_(gp().likelihood_create(memory_.data(), memory_.bytes(), points, dims, outputs,
+                                         gradient)) {
+  if (likelihood_ == nullptr) throw std::bad_alloc();
+}
+
+Status GpLikelihoodEvaluator::evaluate(MatrixView<const double> X, MatrixView<const double> Y,
+                                       const GpHyperparameters& hyper, GpLikelihood& out) noexcept {
+  return gp().likelihood(likelihood_, X, Y, hyper, gradient_, out);
+}
+
+Status cholesky(double* a, int size, int stride, double* workspace, int* failing_pivot) noexcept {
+  if (size < 0 || stride < cholesky_rows(size)) return Status::shape_mismatch;
+  return gp().cholesky(a, size, stride, workspace, failing_pivot);
+}
+
+int cholesky_rows(int size) noexcept { return gp().cholesky_rows(size); }
+
+int cholesky_stride(int size) noexcept { return gp().cholesky_stride(size); }
+
+std::size_t cholesky_workspace(int size) noexcept { return gp().cholesky_workspace(size); }
+
+}  // namespace optcore::host

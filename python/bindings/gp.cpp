@@ -1,0 +1,196 @@
+#include "optcore/host/gp.hpp"
+
+#include <pybind11/stl.h>
+
+#include <optional>
+
+#include "module.hpp"
+#include "numpy_view.hpp"
+#include "raise.hpp"
+
+namespace optcore::python {
+
+namespace {
+
+using host::GaussianProcess;
+using host::GpFamily;
+using host::GpHyperparameters;
+
+VectorView<const double> optional_vector(const std::optional<Array<double>>& a, const char* name) {
+  return a ? vector_view(*a, name) : VectorView<const double>{};
+}
+
+std::string pivot_text(int pivot) { return "pivot of row " + std::to_string(pivot); }
+
+/// Keeps the arrays that the hyper-parameters view.
+struct Hyper {
+  Array<double> length_scales;
+  std::optional<Array<double>> mean, point_noise;
+  GpHyperparameters values;
+
+  Hyper(int family, double variance, Array<double> scales, double noise,
+        std::optional<Array<double>> prior, std::optional<Array<double>> noises)
+      : length_scales(std::move(scales)), mean(std::move(prior)), point_noise(std::move(noises)) {
+    values = {.family = static_cast<GpFamily>(family),
+              .variance = variance,
+              .length_scales = vector_view(length_scales, "length_scales"),
+              .noise = noise,
+              .mean = optional_vector(mean, "mean"),
+              .point_noise = optional_vector(point_noise, "point_noise")};
+  }
+};
+
+void bind_model(py::module_& sub) {
+  py::class_<GaussianProcess>(sub, "Model", "Exact GP; one thread at a time.")
+      .def(py::init([](int capacity, int dims, int outputs, bool with_inverse) {
+             if (capacity < 0 || dims < 1 || outputs < 1) {
+               throw py::value_error("capacity >= 0, dims >= 1 and outputs >= 1 are needed");
+             }
+             return new GaussianProcess(capacity, dims, outputs, with_inverse);
+           }),
+           py::arg("capacity"), py::arg("dims"), py::arg("outputs"), py::arg("with_inverse"))
+      .def(
+          "fit",
+          [](GaussianProcess& self, const Array<double>& X, const Array<double>& Y,
+             const Hyper& hyper) {
+            const auto x = matrix_view(X, "X"), y = matrix_view(Y, "Y");
+            Status status;
+            {
+              py::gil_scoped_release without_gil;
+              status = self.fit(x, y, hyper.values);
+            }
+            raise_if_failed(status, "gp.fit", pivot_text(self.failing_pivot()));
+          },
+          py::arg("X").noconvert(), py::arg("Y").noconvert(), py::arg("hyper"))
+      .def(
+          "append",
+          [](GaussianProcess& self, const Array<double>& x, const Array<double>& y) {
+            raise_if_failed(self.append(vector_view(x, "x"), vector_view(y, "y")), "gp.append",
+                            pivot_text(self.failing_pivot()));
+          },
+          py::arg("x").noconvert(), py::arg("y").noconvert())
+      .def("drop",
+           [](GaussianProcess& self, int index) { raise_if_failed(self.drop(index), "gp.drop"); })
+      .def("refactor",
+           [](GaussianProcess& self) {
+             raise_if_failed(self.refactor(), "gp.refactor", pivot_text(self.failing_pivot()));
+           })
+      .def(
+          "mean",
+          [](const GaussianProcess& self, const Array<double>& X) {
+            const auto x = matrix_view(X, "X");
+            Array<double> mean({x.rows, self.outputs()});
+            raise_if_failed(self.mean(x, mutable_matrix_view(mean, "mean")), "gp.mean");
+            return mean;
+          },
+          py::arg("X").noconvert())
+      .def(
+          "predict",
+          [](GaussianProcess& self, const Array<double>& X) {
+            const auto x = matrix_view(X, "X");
+            Array<double> mean({x.rows, self.outputs()}), variance(x.rows);
+            raise_if_failed(self.predict(x, mutable_matrix_view(mean, "mean"),
+                                         mutable_vector_view(variance, "variance")),
+                            "gp.predict");
+            return py::make_tuple(mean, variance);
+          },
+          py::arg("X").noconvert())
+      .def(
+          "predict_joint",
+          [](GaussianProcess& self, const Array<double>& X) {
+            const auto x = matrix_view(X, "X");
+            Array<double> mean({x.rows, self.outputs()}), covariance({x.rows, x.rows});
+            host::Buffer scratch(self.joint_scratch(x.rows) * sizeof(double));
+            const VectorView<double> room{
+                static_cast<double*>(scratch.data()),
+                to_int(static_cast<py::ssize_t>(scratch.bytes() / 8), "scratch")};
+            raise_if_failed(self.predict_joint(x, mutable_matrix_view(mean, "mean"),
+                                               mutable_matrix_view(covariance, "covariance"), room),
+                            "gp.predict");
+            return py::make_tuple(mean, covariance);
+          },
+          py::arg("X").noconvert())
+      .def(
+          "gradient",
+          [](GaussianProcess& self, const Array<double>& X, bool of_variance) -> py::tuple {
+            const auto x = matrix_view(X, "X");
+            Array<double> mean({x.rows, self.outputs()});
+            Array<double> slopes({x.rows, self.outputs() * self.dims()});
+            raise_if_failed(self.mean_gradient(x, mutable_matrix_view(mean, "mean"),
+                                               mutable_matrix_view(slopes, "gradient")),
+                            "gp.gradient");
+            if (!of_variance) return py::make_tuple(slopes, py::none());
+            Array<double> variance_slopes({x.rows, self.dims()});
+            raise_if_failed(
+                self.variance_gradient(x, mutable_matrix_view(variance_slopes, "gradient")),
+                "gp.gradient");
+            return py::make_tuple(slopes, variance_slopes);
+          },
+          py::arg("X").noconvert(), py::arg("of_variance"))
+      .def_property_readonly("size", &GaussianProcess::size)
+      .def_property_readonly("capacity", &GaussianProcess::capacity)
+      .def_property_readonly("log_marginal_likelihood", &GaussianProcess::log_marginal_likelihood);
+}
+
+void bind_likelihood(py::module_& sub) {
+  py::class_<host::GpLikelihoodEvaluator>(sub, "Likelihood")
+      .def(py::init<int, int, int, bool>(), py::arg("points"), py::arg("dims"), py::arg("outputs"),
+           py::arg("gradient"))
+      .def(
+          "evaluate",
+          [](host::GpLikelihoodEvaluator& self, const Array<double>& X, const Array<double>& Y,
+             const Hyper& hyper) {
+            const auto x = matrix_view(X, "X"), y = matrix_view(Y, "Y");
+            Array<double> scales(x.cols), mean(y.cols);
+            host::GpLikelihood out;
+            out.log_length_scales = mutable_vector_view(scales, "length_scales");
+            out.mean = mutable_vector_view(mean, "mean");
+            Status status;
+            {
+              py::gil_scoped_release without_gil;
+              status = self.evaluate(x, y, hyper.values, out);
+            }
+            raise_if_failed(status, "gp.log_marginal_likelihood", pivot_text(out.failing_pivot));
+            return py::make_tuple(out.value, out.log_variance, scales, out.log_noise, mean);
+          },
+          py::arg("X").noconvert(), py::arg("Y").noconvert(), py::arg("hyper"),
+          "(value, d/d log variance, d/d log length scales, d/d log noise, d/d mean)");
+}
+
+}  // namespace
+
+void bind_gp(py::module_& m) {
+  auto sub = m.def_submodule("gp");
+  py::class_<Hyper>(sub, "Hyper")
+      .def(py::init<int, double, Array<double>, double, std::optional<Array<double>>,
+                    std::optional<Array<double>>>(),
+           py::arg("family"), py::arg("variance"), py::arg("length_scales"), py::arg("noise"),
+           py::arg("mean") = py::none(), py::arg("point_noise") = py::none());
+  bind_model(sub);
+  bind_likelihood(sub);
+  sub.def("cholesky_shape", [](int size) {
+    return py::make_tuple(host::cholesky_rows(size), host::cholesky_stride(size),
+                          host::cholesky_workspace(size));
+  });
+  sub.def(
+      "cholesky",
+      [](Array<double> a, int size, Array<double> workspace) {
+        const auto view = mutable_matrix_view(a, "a");
+        if (view.rows < host::cholesky_rows(size) ||
+            static_cast<std::size_t>(workspace.size()) < host::cholesky_workspace(size)) {
+          throw py::value_error("a or workspace: smaller than cholesky_shape(size) says");
+        }
+        int pivot = -1;
+        Status status;
+        double* const room = workspace.mutable_data();
+        {
+          py::gil_scoped_release without_gil;
+          status = host::cholesky(view.data, size, view.stride, room, &pivot);
+        }
+        raise_if_failed(status, "gp.cholesky", pivot_text(pivot));
+      },
+      py::arg("a").noconvert(), py::arg("size"), py::arg("workspace").noconvert(),
+      "In place on the upper triangle by rows of a (rows, stride) array as cholesky_shape says.");
+}
+
+}  // namespace optcore::python
