@@ -63,21 +63,27 @@ def cycle(trial: Trial, people: int, hypotheses: int) -> None:
 
         return Drive(scene, step, config.max_acceleration)
 
-    @trial.contestant("scikit-learn+osqp")
-    def _() -> Callable[[], Any]:
-        from areas.loop_baseline import BaselineLoop
-
-        loop = BaselineLoop(scene.model, config.to_dict())
-
-        def step(time: float, robot: _Floats, goal: _Floats, positions: _Floats) -> _Floats:
-            return loop.step(time, robot, goal, scene.ids, positions, seen + time)
-
-        return Drive(scene, step, config.max_acceleration)
+    for name in ("scikit-learn+osqp", "numpy+osqp"):
+        trial.contestant(name)(partial(_baseline, scene, config, name == "numpy+osqp", seen))
 
     @trial.check
     def _(answers: Mapping[str, Any]) -> dict[str, float]:
         # the first cycle is the same problem for both; OSQP solves it to 1e-3
         return {"first_command_mps2": agree(answers, lambda a: a, rtol=0, atol=0.1)}
+
+
+def _baseline(scene: Scene, config: Any, by_hand: bool, seen: _Floats) -> Callable[[], Any]:
+    """The twin; `by_hand` has its Gaussian processes written in NumPy instead of scikit-learn."""
+    from areas.loop_baseline import BaselineLoop
+    from areas.loop_baseline.people import numpy_field, scikit_learn_field
+
+    field = numpy_field if by_hand else scikit_learn_field
+    loop = BaselineLoop(scene.model, config.to_dict(), field)
+
+    def step(time: float, robot: _Floats, goal: _Floats, positions: _Floats) -> _Floats:
+        return loop.step(time, robot, goal, scene.ids, positions, seen + time)
+
+    return Drive(scene, step, config.max_acceleration)
 
 
 def cases() -> list[Case]:

@@ -21,5 +21,5 @@ def test_block(block: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_there_is_a_block_for_the_loop_and_each_kernel() -> None:
     text = "\n".join(BLOCKS)
-    for module in ("optcore.loop", "optcore.mpc", "optcore.belief"):
+    for module in ("optcore.loop", "optcore.mpc", "optcore.belief", "optcore.gp"):
         assert module in text
