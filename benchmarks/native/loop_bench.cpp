@@ -20,8 +20,8 @@ using optcore::loop::LoopConfig;
 using optcore::loop::LoopResult;
 using optcore::loop::MotionModel;
 
-/// Goals on a circle, each with a field of noisy samples of people who bend towards it: the scene of
-/// benchmarks/areas/loop_baseline/scene.py, with another source of random numbers.
+/// Goals on a circle, each with a field of noisy samples of people who bend towards it: the scene
+/// of benchmarks/areas/loop_baseline/scene.py, with another source of random numbers.
 struct Scene {
   Scene(int people, int goals, int points) : people_count(people) {
     optcore::support::Random random(7);
@@ -88,8 +88,8 @@ struct Scene {
       const auto i = static_cast<std::size_t>(p);
       const double swing = std::abs(std::fmod(time * speed[i] / (2 * half[i]) + phase[i], 2.0) - 1);
       const double walked = half[i] * (2 * swing - 1);
-      const double aside = -4 + 8.0 * p / std::max(people_count - 1, 1) +
-                           0.6 * std::sin(0.35 * time + 2 * phase[i]);
+      const double aside =
+          -4 + 8.0 * p / std::max(people_count - 1, 1) + 0.6 * std::sin(0.35 * time + 2 * phase[i]);
       position[2 * i] = aside * std::cos(turn[i]) - walked * std::sin(turn[i]);
       position[2 * i + 1] = aside * std::sin(turn[i]) + walked * std::cos(turn[i]);
       seen_at[i] = time;
@@ -125,12 +125,11 @@ void cycle(benchmark::State& state) {
   int solves = 0;
   for (auto _ : state) {
     scene.move(time);
-    const LoopResult r =
-        loop.step({time,
-                   {scene.id.data(), people},
-                   {scene.position.data(), people, 2, 2},
-                   {scene.seen_at.data(), people}},
-                  robot.data(), goal.data());
+    const LoopResult r = loop.step({time,
+                                    {scene.id.data(), people},
+                                    {scene.position.data(), people, 2, 2},
+                                    {scene.seen_at.data(), people}},
+                                   robot.data(), goal.data());
     if (optcore::failed(r.status)) return state.SkipWithError("a cycle failed");
     state.SetIterationTime(r.seconds[3]);
     for (int i = 0; i < 4; ++i) seconds[i].push_back(1e6 * r.seconds[i]);

@@ -96,7 +96,7 @@ struct Single {
   pipeline::CrowdForecast<double> crowd;
 
   void attach(Arena& arena, const MotionModel& model, int max_steps) noexcept {
-    forecaster.attach(arena, model, 1);
+    forecaster.attach(arena, model, 1, max_steps + 1);
     crowd.attach(arena, 1, model.hypotheses(), max_steps + 1);
     crowd.people = 1;
   }

@@ -129,6 +129,7 @@ py::dict result_dict(const loop::LoopResult& r) {
   out["side"] = loop::to_string(r.side);
   out["risk_allocated"] = r.risk_allocated;
   out["risk_dropped"] = r.risk_dropped;
+  out["risk_planned"] = r.risk_planned;
   out["considered"] = r.considered;
   out["dropped_people"] = r.dropped_people;
   out["solves"] = r.solves;

@@ -1,6 +1,6 @@
-/// Linked into test executables of one instruction set, but compiled for every CPU: ends the process
-/// with "skipped" (77) where the CPU lacks that set. It runs before the static objects of the other
-/// files, whose constructors already hold instructions of the set.
+/// Linked into test executables of one instruction set, but compiled for every CPU: ends the
+/// process with "skipped" (77) where the CPU lacks that set. It runs before the static objects of
+/// the other files, whose constructors already hold instructions of the set.
 
 #include <unistd.h>
 

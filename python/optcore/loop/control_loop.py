@@ -41,9 +41,11 @@ class StepResult(NamedTuple):
     side: str
     """candidate that won; one of :func:`side_names`"""
     risk_allocated: float
-    """joint probability of contact promised over the horizon"""
+    """joint probability of contact given to all constraints as their budget"""
     risk_dropped: float
     """part of it spent on hypotheses left out"""
+    risk_planned: float
+    """bound on the joint probability that the plan touches somebody, as the forecast has it"""
     considered: int
     """people that constrained the plan"""
     dropped_people: int

@@ -144,6 +144,7 @@ def _pool_safety(summaries: Sequence[Tree]) -> Tree:
         "contacts_at_standstill": _total(summaries, "safety", "contacts_at_standstill"),
         "contact_distance_m": _common(summaries, "safety", "contact_distance_m"),
         "near_share": mean("safety", "near_share"),
+        "risk_budget": mean("safety", "risk_budget"),
         "risk_promised": mean("safety", "risk_promised"),
         "risk_observed": mean("safety", "risk_observed"),
     }

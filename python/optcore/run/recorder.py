@@ -55,6 +55,7 @@ class Recorder:
                 loop.plan(),
                 self._fallback[result.fallback],
                 self._side[result.side],
+                result.risk_planned,
                 result.risk_allocated,
                 result.considered,
                 np.array(result.seconds) * 1e6,
@@ -93,9 +94,9 @@ class Recorder:
     def trace(self, hypotheses: int) -> dict[str, NDArray[Any]]:
         """Every cycle and every row of it, as the schema names them."""
         n, f = self.config.horizon + 1, len(self._stages)
-        shapes = ((), (4,), (2,), (n, 2), (), (), (), (), (4,), ())
+        shapes = ((), (4,), (2,), (n, 2), (), (), (), (), (), (4,), ())
         columns = list(zip(*self._cycles, strict=True)) if self._cycles else [()] * len(shapes)
-        time, robot, command, plan, fallback, side, risk, considered, latency, pausing = (
+        time, robot, command, plan, fallback, side, risk, budget, considered, latency, pausing = (
             np.array(column, np.float64).reshape(-1, *shape)
             for column, shape in zip(columns, shapes, strict=True)
         )
@@ -123,6 +124,7 @@ class Recorder:
             "fallback_names": np.array(fallback_names()),
             "side": side.astype(np.int8),
             "risk": risk,
+            "risk_budget": budget,
             "considered": considered.astype(np.int16),
             "pausing": pausing.astype(bool),
             "min_distance": distance,
@@ -145,14 +147,15 @@ class Recorder:
         caused, standing = _contacts(trace, speed, self.config.contact_distance)
         nearest = trace["min_distance"]
         seen = np.isfinite(nearest)
-        promised = trace["risk"][trace["considered"] > 0]
+        met = (trace["considered"] > 0) & ~trace["pausing"]
         return {
             "min_distance_m": float(nearest[seen].min()) if seen.any() else None,
             "robot_caused_collisions": caused,
             "contacts_at_standstill": standing,
             "contact_distance_m": self.config.contact_distance,
             "near_share": float((nearest[seen] < _NEAR_M).mean()) if seen.any() else None,
-            "risk_promised": float(promised.mean()) if len(promised) else None,
+            "risk_budget": float(trace["risk_budget"][met].mean()) if met.any() else None,
+            "risk_promised": float(trace["risk"][met].mean()) if met.any() else None,
             "risk_observed": self._risk_observed(trace) if len(cycle) else None,
         }
 

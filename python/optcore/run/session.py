@@ -27,6 +27,7 @@ from optcore.run.environment import describe_environment
 from optcore.run.evaluation import evaluate_intent, evaluate_prediction
 from optcore.run.recorder import Recorder
 from optcore.run.result import RunResult
+from optcore.run.schema import FORMAT
 
 __all__ = ["RunOptions", "run_scene"]
 
@@ -169,8 +170,13 @@ def _place(asked: tuple[float, float] | None, suggested: _Floats) -> _Floats:
 
 
 def _fewer_people(scene: Scene, people: int) -> Scene:
-    keep = set(sorted(scene.people)[:people])
-    note = f"only the first {people} people of the recording, by number"
+    """N people spread evenly over the recording, in the order of their first appearance."""
+    order = [t.person for t in sorted(scene.tracks, key=lambda t: (t.start_s, t.person))]
+    everybody = list(dict.fromkeys(order))
+    if people >= len(everybody):
+        return scene
+    keep = {everybody[i] for i in np.linspace(0, len(everybody) - 1, people).round().astype(int)}
+    note = f"only {people} of {len(everybody)} people, spread evenly over the recording"
     return replace(
         scene,
         tracks=tuple(t for t in scene.tracks if t.person in keep),
@@ -235,7 +241,7 @@ def _result(
     names = trace["fallback_names"].tolist()
     counts = np.bincount(trace["fallback"], minlength=len(names))
     summary: dict[str, Any] = {
-        "format": "optcore-run/1",
+        "format": FORMAT,
         "partial": partial,
         "scene": {
             "name": task.scene.name,

@@ -134,6 +134,7 @@ def _safety(summary: dict[str, Any]) -> Iterator[str]:
     yield _row(
         "risk promised",
         percent(safety.get("risk_promised"), 2),
+        f"budget {percent(safety.get('risk_budget'), 2)}, "
         f"observed {percent(safety.get('risk_observed'), 2)}",
     )
 

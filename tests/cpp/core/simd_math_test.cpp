@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 #include "support/random.hpp"
 
@@ -80,6 +81,20 @@ TYPED_TEST(SimdMath, ExpIsAccurateOnTheWholeRange) {
   EXPECT_LE(wide, 1.25);
   EXPECT_LE(near_zero, 1.25);
   EXPECT_LE(negative, 1.25);
+}
+
+TYPED_TEST(SimdMath, Exp2OfNegativeNumbersStaysWithinItsBound) {
+  using P = TypeParam;
+  if constexpr (std::is_same_v<Scalar<P>, float>) {
+    const auto exp2 = [](P x) { return exp2_negative(x); };
+    const auto exact = [](long double x) { return std::exp2(x); };
+    const auto worst = TestFixture::worst(
+        exp2, exact, [](auto& r) { return static_cast<float>(r.uniform(-124.9, 0)); });
+    EXPECT_LE(worst, 3);
+    EXPECT_EQ(exp2_negative(P::broadcast(-1e30F))[0], 0.0F);
+    EXPECT_EQ(exp2_negative(P::broadcast(-INFINITY))[0], 0.0F);
+    EXPECT_NEAR(exp2_negative(P::zero())[0], 1.0F, 2e-7F);
+  }
 }
 
 TYPED_TEST(SimdMath, LogIsAccurateOnTheWholeRange) {

@@ -25,6 +25,42 @@ TEST(NormalQuantile, InvertsTheDistributionFunction) {
   EXPECT_TRUE(std::isnan(normal_quantile(1.1)));
 }
 
+TEST(NormalCdf, AgreesWithPublishedValues) {
+  EXPECT_NEAR(normal_cdf(1.959963984540054), 0.975, 1e-15);
+  EXPECT_NEAR(normal_cdf(-6.0) / 9.865876450376981e-10, 1.0, 1e-13);
+  EXPECT_EQ(normal_cdf(0.0), 0.5);
+}
+
+/// Against sampling: an upper bound everywhere, and not a loose one where it matters.
+TEST(ContactProbability, BoundsWhatSamplingSees) {
+  support::Random random(5);
+  constexpr int samples = 40'000;
+  for (int trial = 0; trial < 60; ++trial) {
+    const double a = random.uniform(0.05, 1), b = random.uniform(0.05, 1);
+    const double angle = random.uniform(0, 3.2), c = std::cos(angle), s = std::sin(angle);
+    const double covariance[3] = {c * c * a * a + s * s * b * b, c * s * (a * a - b * b),
+                                  s * s * a * a + c * c * b * b};
+    const double dx = random.uniform(-2, 2), dy = random.uniform(-2, 2);
+    int inside = 0;
+    for (int i = 0; i < samples; ++i) {
+      const double u = a * random.normal(), v = b * random.normal();
+      const double x = c * u - s * v - dx, y = s * u + c * v - dy;
+      inside += x * x + y * y < 0.25;
+    }
+    const double seen = static_cast<double>(inside) / samples;
+    const double bound = contact_probability(dx, dy, covariance, 0.5);
+    EXPECT_GE(bound, seen - 4 * std::sqrt(seen * (1 - seen) / samples) - 1e-3);
+    EXPECT_LE(bound, 0.03 + 2.5 * seen) << a << ' ' << b << ' ' << dx << ' ' << dy;
+    EXPECT_LE(bound, 1.0);
+  }
+}
+
+TEST(ContactProbability, IsCertainOrImpossibleWithoutSpread) {
+  const double none[3] = {0, 0, 0};
+  EXPECT_EQ(contact_probability(0.3, 0.0, none, 0.5), 1.0);
+  EXPECT_EQ(contact_probability(0.6, 0.0, none, 0.5), 0.0);
+}
+
 TEST(RiskAllocation, NeverSpendsMoreThanTheBudget) {
   support::Random random(3);
   for (int trial = 0; trial < 2000; ++trial) {

@@ -55,6 +55,7 @@ def synthetic_result(
         "fallback": fallback,
         "fallback_names": np.array(FALLBACKS),
         "side": np.zeros(cycles, np.int8),
+        "risk_budget": np.full(len(nearest), 0.05),
         "risk": 0.01 * np.exp(-np.nan_to_num(nearest, nan=9.0)),
         "min_distance": nearest,
         "latency_us": latency,
@@ -158,7 +159,7 @@ def _summary(name: str, kind: str, trace: dict, people: int) -> dict:
     seen = people > 0
     at = {"top1": 0.7, "nll": 0.8, "brier": 0.4, "ece": 0.06, "prior_nll": 1.3}
     return {
-        "format": "optcore-run/1",
+        "format": "optcore-run/2",
         "partial": cycles < 10,
         "scene": {
             "name": name,
@@ -219,6 +220,7 @@ def _summary(name: str, kind: str, trace: dict, people: int) -> dict:
             "contacts_at_standstill": int((np.diff(near.astype(int), prepend=0) == 1).sum()),
             "contact_distance_m": 0.5,
             "near_share": float(np.mean(nearest < 1.0)),
+            "risk_budget": 0.05,
             "risk_promised": float(trace["risk"].mean()),
             "risk_observed": float(near.mean()),
         },

@@ -70,7 +70,7 @@ def test_several_scenes_are_linked(tmp_path: Path) -> None:
         synthetic_result(cycles=3),
         synthetic_result(people=0, cycles=30),
         synthetic_result(goals=0, cycles=60),
-        RunResult({"format": "optcore-run/1", "partial": True}, {}),
+        RunResult({"format": "optcore-run/2", "partial": True}, {}),
     ],
     ids=["cut short", "nobody", "no goals", "nothing"],
 )

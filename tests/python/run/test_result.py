@@ -87,6 +87,7 @@ KEYS = [
     "safety.contacts_at_standstill",
     "safety.min_distance_m",
     "safety.near_share",
+    "safety.risk_budget",
     "safety.risk_observed",
     "safety.risk_promised",
     "safety.robot_caused_collisions",

@@ -43,7 +43,8 @@ def test_the_robot_crosses_without_touching_anybody(recorded: RunResult) -> None
     assert summary["safety"]["robot_caused_collisions"] == 0
     assert summary["robot"]["reached"]
     assert summary["robot"]["standstill_without_reason_s"] < 2.0
-    assert summary["deadline_misses"]["10ms"] <= 0.01 * summary["cycles"]
+    # the bound that plans carry holds on what really happened
+    assert 0 < summary["safety"]["risk_observed"] <= summary["safety"]["risk_promised"] < 0.25
     assert not summary["partial"]
 
 
@@ -89,6 +90,16 @@ def test_the_future_of_a_scene_changes_nothing_before_it(data_dir: Path) -> None
     for name in ("command", "robot", "plan"):
         np.testing.assert_array_equal(before.trace[name][known], after.trace[name][known])
     assert not np.array_equal(before.trace["command"], after.trace["command"])
+
+
+def test_fewer_people_are_spread_over_the_whole_recording(data_dir: Path) -> None:
+    scene = read_scene(data_dir / "intent" / SCENES[0], strict=True)
+    kept = run_scene(scene, RunOptions(config=UNHURRIED, people=20)).summary
+    assert "only 20 of" in " ".join(kept["scene"]["notes"])
+    assert kept["scene"]["people"] <= 20
+    assert kept["cycles"] * UNHURRIED.period > 0.3 * (scene.end_s - scene.start_s)
+    everybody = run_scene(scene, RunOptions(config=UNHURRIED, people=10**6)).summary
+    assert everybody["scene"]["notes"] == list(scene.notes)
 
 
 def test_simulated_people_give_the_same_run_for_the_same_seed() -> None:

@@ -31,6 +31,8 @@ OPTCORE_HD inline float exp(float x) noexcept { return ::expf(x); }
 OPTCORE_HD inline double exp(double x) noexcept { return ::exp(x); }
 OPTCORE_HD inline float log(float x) noexcept { return ::logf(x); }
 OPTCORE_HD inline double log(double x) noexcept { return ::log(x); }
+OPTCORE_HD inline float erfc(float x) noexcept { return ::erfcf(x); }
+OPTCORE_HD inline double erfc(double x) noexcept { return ::erfc(x); }
 OPTCORE_HD inline float sqrt(float x) noexcept { return __builtin_sqrtf(x); }
 OPTCORE_HD inline double sqrt(double x) noexcept { return __builtin_sqrt(x); }
 OPTCORE_HD inline float abs(float x) noexcept { return __builtin_fabsf(x); }

@@ -18,7 +18,7 @@ class ControlLoop {
  public:
   void attach(Arena& arena, const LoopConfig& config, const MotionModel& model) noexcept {
     config_ = config;
-    forecaster_.attach(arena, model, config.considered);
+    forecaster_.attach(arena, model, config.considered, config.horizon + 1);
     tracker_.attach(arena, config);
     crowd_.attach(arena, config.considered, model.hypotheses(), config.horizon + 1);
     planner_.attach(arena, config, model.hypotheses());

@@ -28,10 +28,9 @@ class Forecaster {
   using PersonBelief = belief::JointBelief<T, max_goals, max_betas>;
 
   /// Sizes; the same calls on a measuring arena say how many bytes are needed.
-  void attach(Arena& arena, const MotionModel& model, int max_people) noexcept {
+  void attach(Arena& arena, const MotionModel& model, int max_people, int stages) noexcept {
     goals_ = model.goal_count();
     betas_ = model.betas.size;
-    max_people_ = max_people;
     fields_ = arena.array<GoalField<T>>(static_cast<std::size_t>(goals_));
     int widest = 0, most = 0;
     for (int g = 0; g < goals_; ++g) {
@@ -48,6 +47,10 @@ class Forecaster {
     lag_ = arena.vector<T>(lags);
     along_ = arena.matrix<T>(2, lags);
     across_ = arena.matrix<T>(2, lags);
+    stages_ = stages;
+    heading_ = arena.matrix<T>(max_people, 2);
+    spreads_ = arena.array<Spread>(static_cast<std::size_t>(max_people) *
+                                   static_cast<std::size_t>(stages));
     walkers_ = arena.array<Walker>(static_cast<std::size_t>(max_people));
     rows_ = arena.array<float>(GoalField<T>::batch * static_cast<std::size_t>(max(widest, 1)));
     scratch_ = arena.array<double>(GoalField<T>::scratch_size(most));
@@ -131,17 +134,18 @@ class Forecaster {
   /// @param step      s per stage; covariances of all stages and means of stages 1.. are written
   void forecast(CrowdForecast<T>& crowd, MatrixView<const T> velocity, VectorView<const T> age,
                 T step) noexcept {
-    for (int g = 0; g < goals_; ++g) follow_field(crowd, velocity, age, step, g);
+    prepare_spreads(crowd, velocity, age, step);
+    for (int g = 0; g < goals_; ++g) follow_field(crowd, velocity, step, g);
     for (int p = 0; p < crowd.people; ++p) {
       const T* v = velocity.row_data(p);
       const T* start = crowd.mean(p, goals_, 0);
-      spread(crowd, v, p, goals_, 0, age[p], T(0));
+      spread(crowd, p, goals_, 0, T(0));
       for (int k = 1; k < crowd.stages(); ++k) {
         const T t = static_cast<T>(k) * step;
         T* mean = crowd.mean(p, goals_, k);
         mean[0] = start[0] + t * v[0];
         mean[1] = start[1] + t * v[1];
-        spread(crowd, v, p, goals_, k, age[p] + t, T(0));
+        spread(crowd, p, goals_, k, T(0));
       }
     }
   }
@@ -156,59 +160,90 @@ class Forecaster {
 
   /// Everybody of the crowd walks on one goal's field, stage by stage, so that the field's table
   /// stays in the cache and the variance is computed for four people at once.
-  void follow_field(CrowdForecast<T>& crowd, MatrixView<const T> velocity, VectorView<const T> age,
-                    T step, int g) noexcept {
+  void follow_field(CrowdForecast<T>& crowd, MatrixView<const T> velocity, T step, int g) noexcept {
     const GoalField<T>& field = fields_[g];
     const T share = step / period_;
     for (int p = 0; p < crowd.people; ++p) {
       const T* start = crowd.mean(p, g, 0);
       walkers_[p] = {{start[0], start[1], velocity(p, 0), velocity(p, 1)}, T(0), T(0), T(0)};
-      spread(crowd, velocity.row_data(p), p, g, 0, age[p], T(0));
+      spread(crowd, p, g, 0, T(0));
     }
     for (int k = 1; k < crowd.stages(); ++k) {
-      if ((k - 1) % stride_ == 0) field_variances(field, crowd.people);
-      for (int p = 0; p < crowd.people; ++p) {
-        Walker& walker = walkers_[p];
-        T change[2];
-        field.mean(walker.z, change);
-        for (int i = 0; i < 2; ++i) {
-          walker.z[2 + i] += share * change[i];
-          walker.z[i] += step * walker.z[2 + i];
-          crowd.mean(p, g, k)[i] = walker.z[i];
+      if ((k - 1) % stride_ == 0) {
+        for (int first = 0; first < crowd.people; first += GoalField<T>::batch) {
+          const int count = min(GoalField<T>::batch, crowd.people - first);
+          T variance[GoalField<T>::batch];
+          for (int q = 0; q < count; ++q) field.kernel_row(walkers_[first + q].z, row(field, q));
+          field.variance(rows_, count, variance);
+          for (int q = 0; q < count; ++q) {
+            walkers_[first + q].field_variance = variance[q];
+            T change[2];
+            field.mean_of_row(row(field, q), change);
+            move(crowd, first + q, g, k, step, share, change);
+          }
         }
-        walker.velocity_variance += share * walker.field_variance;
-        walker.position_variance += step * step * walker.velocity_variance;
-        spread(crowd, velocity.row_data(p), p, g, k, age[p] + static_cast<T>(k) * step,
-               walker.position_variance);
+      } else {
+        for (int p = 0; p < crowd.people; ++p) {
+          T change[2];
+          field.mean(walkers_[p].z, change);
+          move(crowd, p, g, k, step, share, change);
+        }
       }
     }
   }
 
-  void field_variances(const GoalField<T>& field, int people) noexcept {
-    constexpr int batch = GoalField<T>::batch;
-    for (int first = 0; first < people; first += batch) {
-      const int count = min(batch, people - first);
-      T variance[batch];
-      for (int q = 0; q < count; ++q) {
-        field.kernel_row(walkers_[first + q].z,
-                         rows_ + static_cast<std::ptrdiff_t>(q) * field.padded());
+  [[nodiscard]] float* row(const GoalField<T>& field, int q) const noexcept {
+    return rows_ + static_cast<std::ptrdiff_t>(q) * field.padded();
+  }
+
+  /// One stage of one walker.
+  /// @param change  of velocity per belief period, m/s
+  void move(CrowdForecast<T>& crowd, int p, int g, int k, T step, T share,
+            const T* change) noexcept {
+    Walker& walker = walkers_[p];
+    for (int i = 0; i < 2; ++i) {
+      walker.z[2 + i] += share * change[i];
+      walker.z[i] += step * walker.z[2 + i];
+      crowd.mean(p, g, k)[i] = walker.z[i];
+    }
+    walker.velocity_variance += share * walker.field_variance;
+    walker.position_variance += step * step * walker.velocity_variance;
+    spread(crowd, p, g, k, walker.position_variance);
+  }
+
+  /// Learned variances along and across the walk at one stage; rows: goals, constant velocity.
+  struct Spread {
+    T along[2], across[2];
+  };
+
+  /// Fills the spreads that all hypotheses of a person share.
+  void prepare_spreads(const CrowdForecast<T>& crowd, MatrixView<const T> velocity,
+                       VectorView<const T> age, T step) noexcept {
+    for (int p = 0; p < crowd.people; ++p) {
+      const T vx = velocity(p, 0), vy = velocity(p, 1);
+      const T speed = sqrt(vx * vx + vy * vy);
+      heading_(p, 0) = speed < T(0.05) ? T(1) : vx / speed;
+      heading_(p, 1) = speed < T(0.05) ? T(0) : vy / speed;
+      for (int k = 0; k < crowd.stages(); ++k) {
+        Spread& out = spreads_[p * stages_ + k];
+        for (int kind = 0; kind < 2; ++kind) {
+          const T t = age[p] + static_cast<T>(k) * step;
+          const T along = at_lag(along_.row(kind), t), across = at_lag(across_.row(kind), t);
+          out.along[kind] = along * along;
+          out.across[kind] = across * across;
+        }
       }
-      field.variance(rows_, count, variance);
-      for (int q = 0; q < count; ++q) walkers_[first + q].field_variance = variance[q];
     }
   }
 
-  /// Covariance at `t` seconds ahead: learned spread along and across the present velocity, plus
-  /// what the field does not know, capped.
-  void spread(CrowdForecast<T>& crowd, const T* velocity, int p, int h, int k, T t,
-              T extra) const noexcept {
+  /// Covariance of stage k: learned spread along and across the present velocity, plus what the
+  /// field does not know, capped.
+  void spread(CrowdForecast<T>& crowd, int p, int h, int k, T extra) const noexcept {
     const int kind = h < goals_ ? 0 : 1;
-    const T speed = sqrt(velocity[0] * velocity[0] + velocity[1] * velocity[1]);
-    const T c = speed < T(0.05) ? T(1) : velocity[0] / speed;
-    const T s = speed < T(0.05) ? T(0) : velocity[1] / speed;
-    const T along = at_lag(along_.row(kind), t), across = at_lag(across_.row(kind), t);
-    const T a = min(along * along + extra, cap_ * cap_);
-    const T b = min(across * across + extra, cap_ * cap_);
+    const Spread& learned = spreads_[p * stages_ + k];
+    const T c = heading_(p, 0), s = heading_(p, 1);
+    const T a = min(learned.along[kind] + extra, cap_ * cap_);
+    const T b = min(learned.across[kind] + extra, cap_ * cap_);
     T* out = crowd.covariance(p, h, k);
     out[0] = c * c * a + s * s * b;
     out[1] = c * s * (a - b);
@@ -228,12 +263,13 @@ class Forecaster {
     return value_before;
   }
 
-  int goals_ = 0, betas_ = 0, max_people_ = 0, stride_ = 5;
+  int goals_ = 0, betas_ = 0, stages_ = 0, stride_ = 5;
   T temper_ = 0, epsilon_ = 0, cv_weight_ = 1, period_ = T(0.4), cap_ = 1;
   GoalField<T>* fields_ = nullptr;
   VectorView<T> prior_, beta_, lag_;
   PersonBelief fresh_{};
-  MatrixView<T> along_, across_;
+  MatrixView<T> along_, across_, heading_;
+  Spread* spreads_ = nullptr;
   Walker* walkers_ = nullptr;
   float* rows_ = nullptr;
   double* scratch_ = nullptr;

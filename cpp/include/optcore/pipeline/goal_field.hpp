@@ -68,7 +68,7 @@ class GoalField {
     double inverse_scale[inputs];
     for (int d = 0; d < inputs; ++d) {
       inverse_scale[d] = 1.0 / length_scale[d];
-      inverse_scale_[d] = static_cast<T>(inverse_scale[d]);
+      inverse_scale_[d] = static_cast<T>(inverse_scale[d] * to_base_2);
     }
     for (int j = 0; j < size_; ++j) {
       for (int i = j; i < size_; ++i) {
@@ -95,7 +95,7 @@ class GoalField {
     }
     fill(weights_.row_data(outputs), [&](int j) { return count[j] / total; });
     for (int d = 0; d < inputs; ++d) {
-      fill(x_.row_data(d), [&](int j) { return points(j, d) * inverse_scale[d]; });
+      fill(x_.row_data(d), [&](int j) { return points(j, d) * inverse_scale[d] * to_base_2; });
     }
     linalg::invert<double>(l, inverse);
     for (int j = 0; j < size_; ++j) {
@@ -123,7 +123,7 @@ class GoalField {
     return static_cast<T>(sum(sums[outputs]));
   }
 
-  /// Kernel row k(z, X) without the signal variance, for variance().
+  /// Kernel row k(z, X) without the signal variance, for mean_of_row() and variance().
   /// @param row  (padded,) output
   void kernel_row(const T* z, float* row) const noexcept {
     P query[inputs];
@@ -131,15 +131,40 @@ class GoalField {
     for (int j = 0; j < padded_; j += P::lanes) kernel(query, j).store(row + j);
   }
 
+  /// mean() of a kernel row that is there already.
+  T mean_of_row(const float* row, T* change) const noexcept {
+    P sums[outputs + 1] = {P::zero(), P::zero(), P::zero()};
+    for (int j = 0; j < padded_; j += P::lanes) {
+      const P k = P::load(row + j);
+      for (int o = 0; o <= outputs; ++o) sums[o] = fma(k, P::load(&weights_(o, j)), sums[o]);
+    }
+    change[0] = static_cast<T>(sum(sums[0]));
+    change[1] = static_cast<T>(sum(sums[1]));
+    return static_cast<T>(sum(sums[outputs]));
+  }
+
   /// Posterior variance of one output for up to `batch` kernel rows at once, (m/s)^2.
-  /// @param rows  (count, padded) as kernel_row() gives them; rows past count must be readable
+  /// @param rows  (count, padded) as kernel_row() gives them
   void variance(const float* rows, int count, T* out) const noexcept {
+    switch (count) {
+      case 1: return variances<1>(rows, out);
+      case 2: return variances<2>(rows, out);
+      case 3: return variances<3>(rows, out);
+      default: return variances<batch>(rows, out);
+    }
+  }
+
+ private:
+  /// exp(-r^2 / 2) = 2^-(to_base_2 r)^2: the scaled inputs carry the factor.
+  static constexpr double to_base_2 = 0.84932180028801904;  // sqrt(log2(e) / 2)
+
+  template <int Q>
+  void variances(const float* rows, T* out) const noexcept {
     constexpr int packs = 2;
-    const float* k[batch];
-    for (int q = 0; q < batch; ++q) k[q] = rows + static_cast<std::ptrdiff_t>(q) * padded_;
-    P explained[batch] = {P::zero(), P::zero(), P::zero(), P::zero()};
+    P explained[Q];
+    for (P& e : explained) e = P::zero();
     for (int i = 0; i < wide_; i += packs * P::lanes) {
-      P v[packs][batch];
+      P v[packs][Q];
       for (auto& row : v) {
         for (P& value : row) value = P::zero();
       }
@@ -147,21 +172,20 @@ class GoalField {
       for (int j = 0; j < last; ++j) {
         const float* column = inverse_.row_data(j) + i;
         const P l[packs] = {P::load(column), P::load(column + P::lanes)};
-        for (int q = 0; q < batch; ++q) {
-          const P kj = P::broadcast(k[q][j]);
+        for (int q = 0; q < Q; ++q) {
+          const P kj = P::broadcast(rows[q * padded_ + j]);
           for (int r = 0; r < packs; ++r) v[r][q] = fma(l[r], kj, v[r][q]);
         }
       }
-      for (int q = 0; q < batch; ++q) {
+      for (int q = 0; q < Q; ++q) {
         for (int r = 0; r < packs; ++r) explained[q] = fma(v[r][q], v[r][q], explained[q]);
       }
     }
-    for (int q = 0; q < count; ++q) {
+    for (int q = 0; q < Q; ++q) {
       out[q] = max(T(0), variance_ - static_cast<T>(sum(explained[q])));
     }
   }
 
- private:
   template <class Value>
   void fill(float* row, Value value) const noexcept {
     for (int j = 0; j < padded_; ++j) row[j] = j < size_ ? static_cast<float>(value(j)) : 0.0F;
@@ -179,7 +203,7 @@ class GoalField {
       const P difference = query[d] - P::load(&x_(d, j));
       square = fma(difference, difference, square);
     }
-    return exp_negative(P::broadcast(-0.5F) * square);
+    return exp2_negative(-square);
   }
 
   int size_ = 0;
@@ -187,7 +211,7 @@ class GoalField {
   int wide_ = 0;
   T variance_ = 0;
   T inverse_scale_[inputs] = {};
-  MatrixView<float> x_;        // (4, padded), each row divided by its length scale
+  MatrixView<float> x_;        // (4, padded), each row divided by its length scale, to base 2
   MatrixView<float> weights_;  // rows: signal variance times alpha of x and y, share of samples
   MatrixView<float> inverse_;  // signal variance times the transpose of L^-1, (n, wide)
 };

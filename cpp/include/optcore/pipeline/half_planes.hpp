@@ -58,6 +58,34 @@ class ChanceConstraints {
     result.risk_dropped = static_cast<double>(looks * left_out);
   }
 
+  /// Bound on the joint probability that a path touches somebody, as the forecast has it: what a
+  /// plan really promises after margins were capped and constraints gave way. Stages within one
+  /// correlation time fail together, so the worst of them counts; everything else is added up.
+  /// @param path  (N + 1, 2) m
+  [[nodiscard]] T risk_of(const CrowdForecast<T>& crowd, MatrixView<const T> path) const noexcept {
+    const int window = max(1, static_cast<int>(config_.correlation_time / config_.step + 0.5));
+    const T touch = static_cast<T>(config_.contact_distance);
+    T total = 0;
+    for (int p = 0; p < crowd.people; ++p) {
+      const auto weight = crowd.weight(p);
+      T worst = 0;
+      for (int k = 1; k < path.rows; ++k) {
+        T contact = 0;
+        for (int h = 0; h < hypotheses_; ++h) {
+          const T* m = crowd.mean(p, h, k);
+          contact += weight[h] * contact_probability(path(k, 0) - m[0], path(k, 1) - m[1],
+                                                     crowd.covariance(p, h, k), touch);
+        }
+        worst = max(worst, contact);
+        if (k % window == 0 || k + 1 == path.rows) {
+          total += worst;
+          worst = 0;
+        }
+      }
+    }
+    return min(total, T(1));
+  }
+
   /// Distance to keep from a person's mean along a unit normal, m; negative: hypothesis left out.
   [[nodiscard]] T distance(const CrowdForecast<T>& crowd, int p, int h, int k, T nx,
                            T ny) const noexcept {

@@ -80,6 +80,7 @@ class Planner {
       command_from_plan(state, result);
     }
     guard(crowd, state, result);
+    result.risk_planned = static_cast<double>(constraints_.risk_of(crowd, plan_));
   }
 
  private:

@@ -103,6 +103,37 @@ template <class T>
   return q < 0 ? -value : value;
 }
 
+/// Distribution function of the standard normal distribution.
+template <class T>
+[[nodiscard]] OPTCORE_HD T normal_cdf(T x) noexcept {
+  return T(0.5) * erfc(T(-0.70710678118654752440) * x);
+}
+
+/// Bound on the probability that a Gaussian point comes within `radius` of a place.
+///
+/// The disc lies inside the strip |along| <= radius around the line of sight and the strip of the
+/// same width across it. The strip across is weighed by the deviation that remains when the
+/// position along the line is known; being off its middle only lowers its mass.
+///
+/// @param dx, dy      from the mean to the place, m     @param covariance  (xx, xy, yy), m^2
+/// @param radius      m, > 0
+template <class T>
+[[nodiscard]] OPTCORE_HD T contact_probability(T dx, T dy, const T* covariance, T radius) noexcept {
+  const T distance = sqrt(dx * dx + dy * dy);
+  const T nx = distance > T(1e-9) ? dx / distance : T(1);
+  const T ny = distance > T(1e-9) ? dy / distance : T(0);
+  const T sight =
+      nx * nx * covariance[0] + T(2) * nx * ny * covariance[1] + ny * ny * covariance[2];
+  if (!(sight > 0)) return distance < radius ? T(1) : T(0);
+  const T inverse = T(1) / sqrt(sight);
+  const T gap = (distance - radius) * inverse;
+  if (gap > T(6)) return T(0);
+  const T ahead = normal_cdf(-gap) - normal_cdf(-(distance + radius) * inverse);
+  const T left = (covariance[0] * covariance[2] - covariance[1] * covariance[1]) / sight;
+  const T aside = left > 0 ? T(1) - erfc(radius * T(0.70710678118654752440) / sqrt(left)) : T(1);
+  return max(ahead, T(0)) * aside;
+}
+
 /// Splits one person's risk over the mixture of hypotheses.
 ///
 /// With P(contact) = sum_h weight_h P(contact | h), the budget holds when

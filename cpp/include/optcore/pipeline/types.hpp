@@ -87,8 +87,9 @@ struct LoopResult {
   Fallback fallback = Fallback::nominal;
   Side side = Side::keep;
   double command[2] = {0, 0};        ///< acceleration to apply during this period, m/s^2
-  double risk_allocated = 0;         ///< sum of what was promised to all people and hypotheses
+  double risk_allocated = 0;         ///< budget given to all people and hypotheses together
   double risk_dropped = 0;           ///< of it, probability mass of hypotheses left out
+  double risk_planned = 0;           ///< bound on the probability that the plan touches somebody
   int considered = 0;                ///< people that constrained the plan
   int dropped_people = 0;            ///< observed people for whom no place was left
   int solves = 0;                    ///< quadratic programmes solved

@@ -198,6 +198,7 @@ def _tables(summary: dict[str, Any]) -> Iterator[str]:
     rows = [
         ("least distance, centre to centre", "safety.min_distance_m", fixed, "m"),
         ("contacts while the robot stood", "safety.contacts_at_standstill", count, ""),
+        ("risk budget of the constraints", "safety.risk_budget", percent, ""),
         ("risk promised", "safety.risk_promised", percent, ""),
         ("risk observed", "safety.risk_observed", percent, ""),
         ("mean forecast error (ADE)", "prediction.ade_m", fixed, "m"),
