@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Installs the packages that `make bench` compares with: the `peers` extra of pyproject.toml, and the
-# three that need care. What cannot be had is named in one line and left out; the comparison then
+# Installs the packages that `make bench` compares with: the `peers` extra of pyproject.toml, and
+# those that need care. What cannot be had is named in one line and left out; the comparison then
 # lists it as absent. Usage: install_peers.sh PYTHON
+#
+# DAQP is built a second time, for this machine: its wheel must run on any x86-64.
 #
 # GPyTorch needs PyTorch, whose default Linux build brings gigabytes of CUDA. It is installed only
 # when a CPU build can be had: one that the configured indexes mark "+cpu" (PIP_EXTRA_INDEX_URL may
@@ -45,6 +47,11 @@ fi
 
 # particles asks for NumPy 1 in its metadata and runs with NumPy 2: its dependencies by hand.
 has particles || { install particles numba joblib && install particles --no-deps particles; } || true
+
+if ! ls build/peers/daqp*.so >/dev/null 2>&1; then
+  CFLAGS="-O3 -march=native" install "daqp for this machine" --no-binary daqp --no-deps \
+    --target build/peers daqp || true
+fi
 
 if ! has gpytorch; then
   has torch || { torch=$(cpu_torch) && [ -n "$torch" ] && install torch "$torch"; } || true
