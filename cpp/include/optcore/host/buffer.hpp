@@ -15,12 +15,15 @@ class Buffer {
   Buffer() noexcept = default;
   /// @throws std::bad_alloc when the memory cannot be had.
   explicit Buffer(std::size_t bytes);
-  ~Buffer() { std::free(data_); }
+  ~Buffer();
   Buffer(Buffer&& other) noexcept
-      : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+      : data_(std::exchange(other.data_, nullptr)),
+        bytes_(std::exchange(other.bytes_, 0)),
+        mapped_(std::exchange(other.mapped_, false)) {}
   Buffer& operator=(Buffer&& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(bytes_, other.bytes_);
+    std::swap(mapped_, other.mapped_);
     return *this;
   }
   Buffer(const Buffer&) = delete;
@@ -33,6 +36,7 @@ class Buffer {
  private:
   void* data_ = nullptr;
   std::size_t bytes_ = 0;
+  bool mapped_ = false;  ///< whole pages of the kernel, not of malloc
 };
 
 }  // namespace optcore::host

@@ -2,14 +2,14 @@
 
 #include "optcore/core/arena.hpp"
 #include "optcore/core/status.hpp"
+#include "optcore/linalg/packed.hpp"
 #include "optcore/linalg/triangle.hpp"
 
 /// Cholesky factor A = L L' of a symmetric positive definite matrix, in place on its lower
 /// triangle held by columns (triangle.hpp). No BLAS, no allocation, one thread.
 ///
-/// Up to `direct_limit` rows: left-looking by register tiles. Above: the same on column panels
-/// whose rows are packed in tile height, then a trailing update by the same tile (Goto & van de
-/// Geijn, ACM TOMS 34(3) (2008), for the packing).
+/// Up to `direct_limit` rows: left-looking by register tiles. Above: right-looking by panels of
+/// columns whose rows are packed, with the trailing update of packed.hpp by the same tile.
 namespace optcore::inline OPTCORE_ISA::linalg {
 
 namespace detail {
@@ -71,8 +71,8 @@ OPTCORE_HD int factor_left(Triangle<T> a, int columns, int rows, T minimum_pivot
   return columns;
 }
 
-inline constexpr int direct_limit = 512;
-inline constexpr int panel_columns = 192;
+// Half a triangle of this size fits the second-level cache; above, panels are packed.
+inline constexpr int direct_limit = 320;
 
 }  // namespace detail
 
@@ -80,77 +80,65 @@ inline constexpr int panel_columns = 192;
 template <class T>
 [[nodiscard]] OPTCORE_HD constexpr std::size_t factor_workspace(int n) noexcept {
   if (n <= detail::direct_limit) return 0;
-  const int rows = (padded<T>(n) + 2 * tile_rows<T> - 1) / tile_rows<T> * tile_rows<T>;
-  return static_cast<std::size_t>(rows) * detail::panel_columns;
+  constexpr std::size_t columns = panel_columns;
+  const std::size_t rows = static_cast<std::size_t>(whole_tiles<T>(padded<T>(n)));
+  return columns * (2 * columns + tile_rows<T> + rows);
 }
 
 namespace detail {
 
-/// Rows [first, rows) of a panel right of its factored diagonal block at (first - count): solved
-/// and packed in panels of tile height, packed[(i / height) * count + k][height].
+/// Factors the diagonal block at `column` in `block`, where its columns lie close together, and
+/// packs the factor for the rows below: groups of tile_columns, packed[j * count + k * C + q].
 template <class T>
-OPTCORE_HD void solve_and_pack(Triangle<T> a, int column, int count, int rows, T* packed) noexcept {
-  constexpr int C = tile_columns<T>, H = tile_rows<T>, R = tile_registers<T>;
-  const std::ptrdiff_t stride = a.stride;
-  T inverse_diagonal[panel_columns];
-  for (int j = 0; j < count; ++j) inverse_diagonal[j] = T(1) / a(column + j, column + j);
-  for (int i = column + count; i < rows; i += H, packed += H * count) {
-    const int height = min(H, rows - i);
-    for (int k = 0; k < count; ++k) {
-      const T* source = a.column(column + k) + i;
-      for (int r = 0; r < height; ++r) packed[k * H + r] = source[r];
-      for (int r = height; r < H; ++r) packed[k * H + r] = T(0);
-    }
-    for (int j = 0; j < count; j += C) {
-      const T* l = a.column(column) + column + j;  // row of the diagonal block
-      Tile<T, R> tile;
-      tile.load(packed + j * H, H);
-      tile.subtract(packed, H, l, stride, 1, j);
-      tile.solve_right(l + j * stride, stride, inverse_diagonal + j);
-      tile.store(packed + j * H, H);
-    }
-    for (int k = 0; k < count; ++k) {
-      T* target = a.column(column + k) + i;
-      for (int r = 0; r < height; ++r) target[r] = packed[k * H + r];
+OPTCORE_HD int factor_diagonal(Triangle<T> a, int column, int count, T* block, T* packed,
+                               T* inverse_diagonal, T minimum_pivot) noexcept {
+  constexpr int C = tile_columns<T>;
+  const Triangle<T> local{block, count, padded_stride<T>(count)};
+  for (int j = 0; j < count; ++j) {
+    const T* const source = a.column(column + j) + column;
+    for (int i = j; i < count; ++i) local(i, j) = source[i];
+  }
+  const int pivots = factor_left(local, count, count, minimum_pivot);
+  if (pivots < count) return pivots;
+  for (int j = 0; j < count; ++j) {
+    T* const target = a.column(column + j) + column;
+    for (int i = j; i < count; ++i) target[i] = local(i, j);
+    inverse_diagonal[j] = T(1) / local(j, j);
+  }
+  for (int j = 0; j < count; j += C, packed += C * count) {
+    for (int k = 0; k < j + C; ++k) {
+      for (int q = 0; q < C; ++q) packed[k * C + q] = local(j + q, k);
     }
   }
+  return count;
 }
 
-/// Trailing triangle from `first`: a -= P P' with the rows of P packed as by solve_and_pack().
+/// Rows below a factored diagonal block: solved in place, and packed for subtract_packed().
 template <class T>
-OPTCORE_HD void subtract_packed(Triangle<T> a, int first, int count, int rows,
-                                const T* packed) noexcept {
-  constexpr int C = tile_columns<T>, H = tile_rows<T>, R = tile_registers<T>;
-  constexpr int rows_in_cache = 20 * H;  // times panel_columns: fits the second-level cache
+OPTCORE_HD void solve_and_pack(Triangle<T> a, int column, int count, int rows, const T* diagonal,
+                               const T* inverse_diagonal, T* packed) noexcept {
+  constexpr int C = tile_columns<T>, H = tile_rows<T>;
   const std::ptrdiff_t stride = a.stride;
-  for (int top = first; top < rows; top += rows_in_cache) {
-    const int bottom = min(rows, top + rows_in_cache);
-    for (int j = first; j < bottom; j += C) {
-      const T* const factors = packed + ((j - first) / H) * (H * count) + (j - first) % H;
-      const int start = max(top, first + (j - first) / H * H);
-      for (int i = start; i < bottom; i += H) {
-        const T* const rows_of_tile = packed + ((i - first) / H) * (H * count);
-        if (i + H <= bottom && i > j) {
-          Tile<T, R> tile;
-          tile.load(a.column(j) + i, stride);
-          tile.subtract(rows_of_tile, H, factors, H, 1, count);
-          tile.store(a.column(j) + i, stride);
-        } else {  // crosses the diagonal or the end: register by register
-          for (int r = 0; r < R; ++r) {
-            const int row = i + r * native_lanes<T>;
-            if (row < j || row >= bottom) continue;
-            Tile<T, 1> tile;
-            tile.load(a.column(j) + row, stride);
-            tile.subtract(rows_of_tile + r * native_lanes<T>, H, factors, H, 1, count);
-            if (row > j) {
-              tile.store(a.column(j) + row, stride);
-            } else {
-              for (int q = 0; q < C; ++q) {
-                for (int p = q; p < C; ++p) a(row + p, j + q) = tile.v[q][0][p];
-              }
-            }
-          }
-        }
+  const auto solve = [&]<int R>(int i, T* solved) {
+    for (int j = 0; j < count; j += C) {
+      const T* const l = diagonal + j * count;
+      T* const target = a.column(column + j) + i;
+      Tile<T, R> tile;
+      tile.clear();
+      tile.prefetch(target, stride);
+      tile.subtract(solved, H, l, C, 1, j);
+      tile.add(target, stride);
+      tile.solve_right(l + j * C, C, inverse_diagonal + j);
+      tile.store(solved + j * H, H);
+      tile.store(target, stride);
+    }
+  };
+  for (int i = column + count; i < rows; i += H, packed += H * count) {
+    if (i + H <= rows) {
+      solve.template operator()<tile_registers<T>>(i, packed);
+    } else {
+      for (int r = 0; i + r < rows; r += native_lanes<T>) {
+        solve.template operator()<1>(i + r, packed + r);
       }
     }
   }
@@ -173,16 +161,20 @@ template <class T>
   if (a.size <= detail::direct_limit || workspace == nullptr) {
     good = detail::factor_left(a, rows, rows, minimum_pivot);
   } else {
+    constexpr int columns = panel_columns;
+    T* const diagonal = workspace + columns * columns;
+    T* const panel = diagonal + columns * (columns + tile_rows<T>);
+    T inverse_diagonal[columns];
     while (good < rows) {
-      const int count = min(detail::panel_columns, rows - good);
-      const Triangle<T> block{a.column(good) + good, count, a.stride};
-      const int pivots = detail::factor_left(block, count, count, minimum_pivot);
+      const int count = min(columns, rows - good);
+      const int pivots = detail::factor_diagonal(a, good, count, diagonal, workspace,
+                                                 inverse_diagonal, minimum_pivot);
       if (pivots < count) {
         good += pivots;
         break;
       }
-      detail::solve_and_pack(a, good, count, rows, workspace);
-      detail::subtract_packed(a, good + count, count, rows, workspace);
+      detail::solve_and_pack(a, good, count, rows, workspace, inverse_diagonal, panel);
+      subtract_packed(a, good + count, count, rows, panel);
       good += count;
     }
   }

@@ -15,11 +15,6 @@ namespace detail {
 inline constexpr int inverse_block = 192;
 inline constexpr int inverse_depth = 256;
 
-template <class T>
-[[nodiscard]] OPTCORE_HD constexpr int whole_tiles(int rows) noexcept {
-  return (rows + tile_rows<T> - 1) / tile_rows<T> * tile_rows<T>;
-}
-
 /// Tiles whose last registers may lie beyond the block: the part within `rows` rows.
 template <class T>
 OPTCORE_INLINE void store_partial(const Tile<T, tile_registers<T>>& tile, T* target,
@@ -135,8 +130,8 @@ OPTCORE_HD void square_row_block(Triangle<T> a, int first, int count, T* packed,
 /// Numbers of workspace negative_inverse() needs.
 template <class T>
 [[nodiscard]] OPTCORE_HD constexpr std::size_t inverse_workspace(int n) noexcept {
-  const int block = detail::whole_tiles<T>(detail::inverse_block);
-  const std::size_t rows = static_cast<std::size_t>(detail::whole_tiles<T>(padded<T>(n)));
+  const int block = whole_tiles<T>(detail::inverse_block);
+  const std::size_t rows = static_cast<std::size_t>(whole_tiles<T>(padded<T>(n)));
   return rows * static_cast<std::size_t>(block) + static_cast<std::size_t>(block * (block + 64));
 }
 
@@ -147,10 +142,9 @@ template <class T>
 OPTCORE_HD void negative_inverse(Triangle<T> a, T* workspace) noexcept {
   const int rows = padded<T>(a.size);
   const int block = detail::inverse_block;
-  const int small_stride = detail::whole_tiles<T>(block) + tile_rows<T>;
+  const int small_stride = whole_tiles<T>(block) + tile_rows<T>;
   T* const small = workspace;
-  T* const packed =
-      workspace + static_cast<std::ptrdiff_t>(detail::whole_tiles<T>(block)) * small_stride;
+  T* const packed = workspace + static_cast<std::ptrdiff_t>(whole_tiles<T>(block)) * small_stride;
   for (int first = 0; first < rows; first += block) {
     detail::invert_row_block(a, first, min(block, rows - first), packed, small, small_stride);
   }

@@ -85,6 +85,21 @@ struct Tile {
       for (int r = 0; r < R; ++r) v[q][r] = Pack<T>::load(p + q * stride + r * lanes);
     }
   }
+  OPTCORE_INLINE void add(const T* p, std::ptrdiff_t stride) noexcept {
+#pragma GCC unroll 16
+    for (int q = 0; q < columns; ++q) {
+#pragma GCC unroll 4
+      for (int r = 0; r < R; ++r) v[q][r] += Pack<T>::load(p + q * stride + r * lanes);
+    }
+  }
+  /// Asks for the lines that add() will read, while subtract() works.
+  OPTCORE_INLINE static void prefetch(const T* p, std::ptrdiff_t stride) noexcept {
+#pragma GCC unroll 16
+    for (int q = 0; q < columns; ++q) {
+      __builtin_prefetch(p + q * stride, 1);
+      __builtin_prefetch(p + q * stride + R * lanes - 1, 1);
+    }
+  }
   OPTCORE_INLINE void store(T* p, std::ptrdiff_t stride) const noexcept {
 #pragma GCC unroll 16
     for (int q = 0; q < columns; ++q) {
@@ -96,16 +111,31 @@ struct Tile {
   /// v(:, q) -= sum over k < count of a[k * a_step + :] * b[k * b_step + q * b_column]
   OPTCORE_INLINE void subtract(const T* a, std::ptrdiff_t a_step, const T* b, std::ptrdiff_t b_step,
                                std::ptrdiff_t b_column, int count) noexcept {
-    for (int k = 0; k < count; ++k, a += a_step, b += b_step) {
-      Pack<T> rows[R];
-#pragma GCC unroll 4
-      for (int r = 0; r < R; ++r) rows[r] = Pack<T>::load(a + r * lanes);
+    int k = 0;
+    if constexpr (R * columns < 8) {  // too few sums to hide the latency of one: twice as many
+      Tile odd;
+      odd.clear();
+      for (; k + 2 <= count; k += 2, a += 2 * a_step, b += 2 * b_step) {
+        subtract_one(a, b, b_column);
+        odd.subtract_one(a + a_step, b + b_step, b_column);
+      }
 #pragma GCC unroll 16
       for (int q = 0; q < columns; ++q) {
-        const Pack<T> factor = Pack<T>::broadcast(b[q * b_column]);
 #pragma GCC unroll 4
-        for (int r = 0; r < R; ++r) v[q][r] = fnma(rows[r], factor, v[q][r]);
+        for (int r = 0; r < R; ++r) v[q][r] += odd.v[q][r];
       }
+    }
+    for (; k < count; ++k, a += a_step, b += b_step) subtract_one(a, b, b_column);
+  }
+  OPTCORE_INLINE void subtract_one(const T* a, const T* b, std::ptrdiff_t b_column) noexcept {
+    Pack<T> rows[R];
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) rows[r] = Pack<T>::load(a + r * lanes);
+#pragma GCC unroll 16
+    for (int q = 0; q < columns; ++q) {
+      const Pack<T> factor = Pack<T>::broadcast(b[q * b_column]);
+#pragma GCC unroll 4
+      for (int r = 0; r < R; ++r) v[q][r] = fnma(rows[r], factor, v[q][r]);
     }
   }
 
@@ -135,10 +165,11 @@ OPTCORE_INLINE void for_row_tiles(int first, int last, Body body) noexcept {
   constexpr int lanes = native_lanes<T>;
   constexpr int widest = tile_registers<T>;
   for (; first + widest * lanes <= last; first += widest * lanes) {
+    if (widest == 3 && last - first == 4 * lanes) break;  // as two of two
     body.template operator()<widest>(first);
   }
   if constexpr (widest > 2) {
-    if (first + 2 * lanes <= last) {
+    while (first + 2 * lanes <= last) {
       body.template operator()<2>(first);
       first += 2 * lanes;
     }

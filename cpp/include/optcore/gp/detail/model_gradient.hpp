@@ -15,15 +15,16 @@ OPTCORE_HD void Model<T>::contract_slopes(const T* query, MatrixView<const T> we
   for (int first = 0; first < rows; first += chunk) {
     const int count = min(chunk, rows - first);
     with_family(family_, [&]<KernelFamily F>() {
-      for (int i = 0; i < count; i += lanes) {
-        P q = P::zero();
-        for (int f = 0; f < dims; ++f) {
-          const P difference =
-              P::broadcast(query[f] * scale_[f]) - P::load(inputs_.feature(f) + first + i);
-          q = fma(difference, difference, q);
-        }
-        Correlation<F>::slope(q).store(slopes + i);
-      }
+      int i = 0;
+      const auto step = [&]<int G>() {
+        P q[G];
+        scaled_distances(query, first + i, q);
+#pragma GCC unroll 4
+        for (int c = 0; c < G; ++c) Correlation<F>::slope(q[c]).store(slopes + i + c * lanes);
+        i += G * lanes;
+      };
+      while (i + 4 * lanes <= count) step.template operator()<4>();
+      while (i < count) step.template operator()<1>();
       return 0;
     });
     for (int f = 0; f < dims; ++f) {

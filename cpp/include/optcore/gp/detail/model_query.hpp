@@ -5,18 +5,38 @@
 namespace optcore::inline OPTCORE_ISA::gp {
 
 template <class T>
+template <int G>
+OPTCORE_INLINE void Model<T>::scaled_distances(const T* query, int first,
+                                               P (&q)[G]) const noexcept {
+#pragma GCC unroll 4
+  for (int c = 0; c < G; ++c) q[c] = P::zero();
+  for (int f = 0; f < inputs_.dims; ++f) {
+    const P x = P::broadcast(query[f] * scale_[f]);
+    const T* const feature = inputs_.feature(f) + first;
+#pragma GCC unroll 4
+    for (int c = 0; c < G; ++c) {
+      const P difference = P::load(feature + c * lanes) - x;
+      q[c] = fma(difference, difference, q[c]);
+    }
+  }
+}
+
+template <class T>
 template <KernelFamily F>
 OPTCORE_HD void Model<T>::covariances(const T* query, T* k) const noexcept {
+  constexpr int group = 4;  // registers of points at a time, so that latencies overlap
   const P scale = P::broadcast(variance_);
-  for (int i = 0; i < rows(); i += lanes) {
-    P q = P::zero();
-    for (int f = 0; f < inputs_.dims; ++f) {
-      const P difference = P::load(inputs_.feature(f) + i) - P::broadcast(query[f] * scale_[f]);
-      q = fma(difference, difference, q);
-    }
-    (scale * Correlation<F>::value(q)).store(k + i);
-  }
-  for (int i = size_; i < rows(); ++i) k[i] = T(0);
+  const int rows = this->rows();
+  const auto step = [&]<int G>(int i) {
+    P q[G];
+    scaled_distances(query, i, q);
+#pragma GCC unroll 4
+    for (int c = 0; c < G; ++c) (scale * Correlation<F>::value(q[c])).store(k + i + c * lanes);
+  };
+  int i = 0;
+  for (; i + group * lanes <= rows; i += group * lanes) step.template operator()<group>(i);
+  for (; i < rows; i += lanes) step.template operator()<1>(i);
+  for (i = size_; i < rows; ++i) k[i] = T(0);
 }
 
 template <class T>
@@ -87,7 +107,7 @@ template <KernelFamily F, int Outputs>
 OPTCORE_HD void Model<T>::mean_of(MatrixView<const T> queries, MatrixView<T> mean,
                                   int first) const noexcept {
   constexpr int group = 4;
-  const int rows = this->rows(), dims = inputs_.dims;
+  const int rows = this->rows();
   for (int m = 0; m < queries.rows; ++m) {
     const T* const query = queries.row_data(m);
     P sums[Outputs];
@@ -95,17 +115,7 @@ OPTCORE_HD void Model<T>::mean_of(MatrixView<const T> queries, MatrixView<T> mea
     for (int o = 0; o < Outputs; ++o) sums[o] = P::zero();
     const auto step = [&]<int G>(int i) {
       P q[G];
-#pragma GCC unroll 4
-      for (int c = 0; c < G; ++c) q[c] = P::zero();
-      for (int f = 0; f < dims; ++f) {
-        const P x = P::broadcast(query[f] * scale_[f]);
-        const T* const feature = inputs_.feature(f) + i;
-#pragma GCC unroll 4
-        for (int c = 0; c < G; ++c) {
-          const P difference = P::load(feature + c * lanes) - x;
-          q[c] = fma(difference, difference, q[c]);
-        }
-      }
+      scaled_distances(query, i, q);
 #pragma GCC unroll 4
       for (int c = 0; c < G; ++c) {
         const P k = Correlation<F>::value(q[c]);
