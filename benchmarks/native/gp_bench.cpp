@@ -14,6 +14,7 @@
 #include "openblas.hpp"
 #include "optcore/host/buffer.hpp"
 #include "optcore/host/gp.hpp"
+#include "optcore/host/gp_batch.hpp"
 #include "support/random.hpp"
 
 namespace {
@@ -250,5 +251,31 @@ void drop_oldest(benchmark::State& state) {
       });
 }
 BENCHMARK(drop_oldest)->Arg(1000)->Arg(200)->UseManualTime();
+
+// --- many small processes at once: fit and one prediction each ---------------------------------
+
+void batch(benchmark::State& state) {
+  const int count = static_cast<int>(state.range(0)), n = static_cast<int>(state.range(1)), d = 4;
+  const Problem problem(count * n, d), queries(count, d);
+  const std::vector<int> sizes(count, n);
+  host::GaussianProcessBatch gps({sizes.data(), count}, d, 1);
+  const double variance = 1, noise = 0.01;
+  const host::GpBatchHyperparameters hyper = {.variance = {&variance, 1},
+                                              .length_scales = {problem.scales.data(), 1, d, d},
+                                              .noise = {&noise, 1}};
+  std::vector<Status> status(count);
+  std::vector<double> mean(count), spread(count);
+  Stopwatch watch(state);
+  for (auto _ : state) {
+    check(state, watch.time([&] {
+      const Status fitted = gps.fit(problem.points(count * n), problem.outputs(count * n), hyper,
+                                    {status.data(), count});
+      if (optcore::failed(fitted)) return fitted;
+      return gps.predict(queries.points(count), {mean.data(), count, 1, 1}, {spread.data(), count});
+    }));
+  }
+  watch.report(count * cubic(n) / 3);
+}
+BENCHMARK(batch)->Args({1000, 64})->UseManualTime();
 
 }  // namespace

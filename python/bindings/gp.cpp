@@ -168,6 +168,7 @@ void bind_gp(py::module_& m) {
            py::arg("mean") = py::none(), py::arg("point_noise") = py::none());
   bind_model(sub);
   bind_likelihood(sub);
+  bind_gp_batch(sub);
   sub.def("cholesky_shape", [](int size) {
     return py::make_tuple(host::cholesky_rows(size), host::cholesky_stride(size),
                           host::cholesky_workspace(size));

@@ -10,6 +10,7 @@ namespace py = pybind11;
 void bind_device(py::module_& m);
 void bind_belief(py::module_& m);
 void bind_gp(py::module_& m);
+void bind_gp_batch(py::module_& gp);
 void bind_loop(py::module_& m);
 void bind_mpc(py::module_& m);
 

@@ -31,6 +31,23 @@ class Model:
     @property
     def log_marginal_likelihood(self) -> float: ...
 
+class Batch:
+    def __init__(self, sizes: NDArray[np.int32], dims: int, outputs: int) -> None: ...
+    def fit(
+        self,
+        X: _Array,
+        Y: _Array,
+        family: int,
+        variance: _Array,
+        length_scales: _Array,
+        noise: _Array,
+        mean: _Array,
+    ) -> NDArray[np.int32]: ...
+    def predict(self, X: _Array, shared: bool) -> tuple[_Array, _Array]: ...
+    def log_marginal_likelihood(self) -> _Array: ...
+
+def status_name(code: int) -> str: ...
+
 class Likelihood:
     def __init__(self, points: int, dims: int, outputs: int, gradient: bool) -> None: ...
     def evaluate(

@@ -114,7 +114,7 @@ class Model {
   }
   /// Of one query to G registers of points, as stationary.hpp scales them.
   template <int G>
-  void scaled_distances(const T* query, int first, P (&q)[G]) const noexcept;
+  OPTCORE_HD void scaled_distances(const T* query, int first, P (&q)[G]) const noexcept;
   /// Training-side covariances of one query, lanes = points, into k (rows() numbers, zero padding).
   template <KernelFamily F>
   OPTCORE_HD void covariances(const T* query, T* k) const noexcept;

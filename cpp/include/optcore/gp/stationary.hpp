@@ -117,7 +117,8 @@ struct ScaledInputs {
   }
 };
 
-/// Lower triangle of variance * correlation + noise on the diagonal, padded with the identity.
+/// Lower triangle of variance * correlation + noise on the diagonal, padded with the identity. Of
+/// the registers that cross the diagonal the part above it gets its covariances too.
 template <KernelFamily F, class T>
 OPTCORE_HD void fill_covariance(ScaledInputs<const T> x, T variance, T noise,
                                 linalg::Triangle<T> k) noexcept {
@@ -127,31 +128,37 @@ OPTCORE_HD void fill_covariance(ScaledInputs<const T> x, T variance, T noise,
   const P scale = P::broadcast(variance);
   for (int j = 0; j < n; j += columns) {
     const int count = min(columns, n - j);
-    for (int i = j / W * W; i < rows; i += W) {
-      P q[columns];
-      for (auto& value : q) value = P::zero();
-      for (int f = 0; f < x.dims; ++f) {
-        const T* const feature = x.feature(f);
-        const P xi = P::load(feature + i);
-#pragma GCC unroll 4
-        for (int c = 0; c < columns; ++c) {
-          const P difference = xi - P::broadcast(feature[min(j + c, n - 1)]);
-          q[c] = fma(difference, difference, q[c]);
-        }
+    int at[columns];
+    for (int c = 0; c < columns; ++c) at[c] = min(j + c, n - 1);
+    const auto tile = [&]<int R>(int i) {
+      P q[columns][R];
+#pragma GCC unroll 8
+      for (auto& column : q) {
+#pragma GCC unroll 8
+        for (P& value : column) value = P::zero();
       }
-#pragma GCC unroll 4
-      for (int c = 0; c < columns; ++c) {
-        const P value = scale * Correlation<F>::value(q[c]);
-        if (c >= count) continue;
-        if (i > j + c) {
-          value.store(k.column(j + c) + i);
-        } else {
-          for (int lane = 0; lane < W; ++lane) {
-            if (i + lane >= j + c) k(i + lane, j + c) = value[lane];
+      const T* feature = x.data;
+      for (int f = 0; f < x.dims; ++f, feature += x.stride) {
+#pragma GCC unroll 8
+        for (int c = 0; c < columns; ++c) {
+          const P xj = P::broadcast(feature[at[c]]);
+#pragma GCC unroll 8
+          for (int r = 0; r < R; ++r) {
+            const P difference = P::load(feature + i + r * W) - xj;
+            q[c][r] = fma(difference, difference, q[c][r]);
           }
         }
       }
-    }
+      for (int c = 0; c < count; ++c) {
+#pragma GCC unroll 8
+        for (int r = 0; r < R; ++r) {
+          (scale * Correlation<F>::value(q[c][r])).store(k.column(j + c) + i + r * W);
+        }
+      }
+    };
+    int i = j / W * W;
+    for (; i + 2 * W <= rows; i += 2 * W) tile.template operator()<2>(i);
+    if (i < rows) tile.template operator()<1>(i);
     for (int c = 0; c < count; ++c) k(j + c, j + c) = variance + noise;
   }
   linalg::pad_with_identity(k);

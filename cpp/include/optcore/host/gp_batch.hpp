@@ -1,0 +1,59 @@
+#pragma once
+
+#include <vector>
+
+#include "optcore/core/status.hpp"
+#include "optcore/core/view.hpp"
+#include "optcore/host/buffer.hpp"
+#include "optcore/host/gp.hpp"
+
+namespace optcore::host {
+
+/// Hyper-parameters of a batch: one row for all, or one for each of its processes.
+struct GpBatchHyperparameters {
+  GpFamily family = GpFamily::rbf;
+  VectorView<const double> variance;       ///< (1,) or (batch,)
+  MatrixView<const double> length_scales;  ///< (1, d) or (batch, d)
+  VectorView<const double> noise;          ///< (1,) or (batch,)
+  VectorView<const double> mean;           ///< (outputs,) of all, or empty
+};
+
+/// Many small Gaussian processes of different sizes, in one block of memory. One thread; no call
+/// but the constructor allocates.
+class GaussianProcessBatch {
+ public:
+  /// @param sizes  points of each process, >= 0
+  /// @throws std::bad_alloc
+  GaussianProcessBatch(VectorView<const int> sizes, int dims, int outputs);
+
+  /// Fits all. One that fails leaves its reason in `status` and answers with its prior; the others
+  /// are fitted all the same.
+  /// @param X (total, d), the points of one process after those of the other
+  /// @param Y (total, outputs)   @param status (batch,)
+  /// @return shape_mismatch of the whole call, otherwise ok
+  [[nodiscard]] Status fit(MatrixView<const double> X, MatrixView<const double> Y,
+                           const GpBatchHyperparameters& hyper, VectorView<Status> status) noexcept;
+
+  /// Means and variances of each process at `queries`.
+  /// @param queries (m, d) asked of all, or (batch * m, d), a block of m rows for each
+  /// @param mean (batch * m, outputs)   @param variance (batch * m,)
+  [[nodiscard]] Status predict(MatrixView<const double> queries, MatrixView<double> mean,
+                               VectorView<double> variance) noexcept;
+
+  /// @param values (batch,) nats, summed over the outputs; 0 for a process without data
+  [[nodiscard]] Status log_marginal_likelihood(VectorView<double> values) const noexcept;
+
+  [[nodiscard]] int size() const noexcept { return static_cast<int>(models_.size()); }
+  [[nodiscard]] int points(int i) const noexcept { return sizes_[static_cast<std::size_t>(i)]; }
+  [[nodiscard]] int total() const noexcept { return total_; }
+  [[nodiscard]] int dims() const noexcept { return dims_; }
+  [[nodiscard]] int outputs() const noexcept { return outputs_; }
+
+ private:
+  int dims_, outputs_, total_ = 0;
+  std::vector<int> sizes_;
+  Buffer memory_;
+  std::vector<void*> models_;
+};
+
+}  // namespace optcore::host
