@@ -86,6 +86,11 @@ class ChanceConstraints {
     return min(total, T(1));
   }
 
+  /// No distance() is longer than this, m.
+  [[nodiscard]] T longest_distance() const noexcept {
+    return static_cast<T>(config_.contact_distance + config_.clearance + config_.max_margin);
+  }
+
   /// Distance to keep from a person's mean along a unit normal, m; negative: hypothesis left out.
   [[nodiscard]] T distance(const CrowdForecast<T>& crowd, int p, int h, int k, T nx,
                            T ny) const noexcept {
@@ -103,7 +108,7 @@ class ChanceConstraints {
   int linearise(const CrowdForecast<T>& crowd, int k, T x, T y, bool likely_only,
                 HalfPlane<T>* rows) const noexcept {
     int count = 0;
-    const T reach = static_cast<T>(config_.reach);
+    const T reach = static_cast<T>(config_.reach), far = reach + longest_distance();
     for (int p = 0; p < crowd.people; ++p) {
       const int likeliest = likely_only ? crowd.likeliest(p) : -1;
       for (int h = 0; h < hypotheses_; ++h) {
@@ -111,7 +116,7 @@ class ChanceConstraints {
         const T* m = crowd.mean(p, h, k);
         const T dx = x - m[0], dy = y - m[1];
         const T square = dx * dx + dy * dy;
-        if (square > T(16) * reach * reach) continue;
+        if (square > far * far) continue;
         const T length = sqrt(square);
         const T nx = length > T(1e-9) ? dx / length : T(1);
         const T ny = length > T(1e-9) ? dy / length : T(0);

@@ -130,15 +130,16 @@ class Planner {
   /// What a plan costs with the true (not linearised) distances, so that sides can be compared.
   T cost(const CrowdForecast<T>& crowd, const Candidate& candidate) const noexcept {
     T total = candidate.qp.tracking_cost();
+    const T far = constraints_.longest_distance();
     for (int k = 1; k < stages_; ++k) {
       const T x = candidate.path(k, 0), y = candidate.path(k, 1);
       for (int p = 0; p < crowd.people; ++p) {
         const auto weight = crowd.weight(p);
         for (int h = 0; h < crowd.hypotheses(); ++h) {
           const T* m = crowd.mean(p, h, k);
-          const T dx = x - m[0], dy = y - m[1];
-          const T length = sqrt(dx * dx + dy * dy);
-          if (length > T(2)) continue;
+          const T dx = x - m[0], dy = y - m[1], square = dx * dx + dy * dy;
+          if (square > far * far) continue;
+          const T length = sqrt(square);
           const T inverse = length > T(1e-9) ? T(1) / length : T(0);
           const T keep = constraints_.distance(crowd, p, h, k, dx * inverse, dy * inverse);
           if (keep < length) continue;
@@ -153,19 +154,21 @@ class Planner {
 
   /// Largest lack of room of a path within the first `stages` stages, m: against the margins
   /// (`margin`) and against contact with the means of hypotheses that were not left out
-  /// (`contact`).
+  /// (`contact`). Negative infinity where nobody is as near as the longest distance to keep.
   void lack_of_room(const CrowdForecast<T>& crowd, MatrixView<const T> path, int stages,
                     bool likely_only, T& margin, T& contact) const noexcept {
     margin = contact = -infinity<T>();
     const T touch = static_cast<T>(config_.contact_distance);
+    const T far = constraints_.longest_distance();
     for (int k = 1; k < stages; ++k) {
       for (int p = 0; p < crowd.people; ++p) {
         const int likeliest = likely_only ? crowd.likeliest(p) : -1;
         for (int h = 0; h < crowd.hypotheses(); ++h) {
           if (likely_only && h != likeliest) continue;
           const T* m = crowd.mean(p, h, k);
-          const T dx = path(k, 0) - m[0], dy = path(k, 1) - m[1];
-          const T length = sqrt(dx * dx + dy * dy);
+          const T dx = path(k, 0) - m[0], dy = path(k, 1) - m[1], square = dx * dx + dy * dy;
+          if (square > far * far) continue;
+          const T length = sqrt(square);
           const T inverse = length > T(1e-9) ? T(1) / length : T(0);
           const T keep = constraints_.distance(crowd, p, h, k, dx * inverse, dy * inverse);
           if (keep < 0) continue;

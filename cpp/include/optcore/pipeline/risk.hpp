@@ -119,7 +119,9 @@ template <class T>
 /// @param radius      m, > 0
 template <class T>
 [[nodiscard]] OPTCORE_HD T contact_probability(T dx, T dy, const T* covariance, T radius) noexcept {
-  const T distance = sqrt(dx * dx + dy * dy);
+  const T square = dx * dx + dy * dy;
+  if (square > T(2) * (radius * radius + T(36) * (covariance[0] + covariance[2]))) return T(0);
+  const T distance = sqrt(square);
   const T nx = distance > T(1e-9) ? dx / distance : T(1);
   const T ny = distance > T(1e-9) ? dy / distance : T(0);
   const T sight =
@@ -128,7 +130,8 @@ template <class T>
   const T inverse = T(1) / sqrt(sight);
   const T gap = (distance - radius) * inverse;
   if (gap > T(6)) return T(0);
-  const T ahead = normal_cdf(-gap) - normal_cdf(-(distance + radius) * inverse);
+  const T beyond = (distance + radius) * inverse;
+  const T ahead = normal_cdf(-gap) - (beyond > T(6) ? T(0) : normal_cdf(-beyond));
   const T left = (covariance[0] * covariance[2] - covariance[1] * covariance[1]) / sight;
   const T aside = left > 0 ? T(1) - erfc(radius * T(0.70710678118654752440) / sqrt(left)) : T(1);
   return max(ahead, T(0)) * aside;
