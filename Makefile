@@ -108,7 +108,7 @@ test-python: setup $(VENV)/.test
 
 # --- measuring, linting, packaging -----------------------------------------------------------------
 bench: setup $(VENV)/.peers
-	@$(if $(filter gp mpc belief,$(AREA)),$(MAKE) bench-build || echo "optcore: without the native benchmarks")
+	@$(if $(filter gp mpc belief loop,$(AREA)),$(MAKE) bench-build || echo "optcore: without the native benchmarks")
 	@$(PY) benchmarks/compare.py $(AREA) $(if $(JSON),--json $(JSON)) $(if $(QUICK),--quick) \
 	  $(if $(CASE),--case $(CASE))
 

@@ -143,6 +143,7 @@ void cycle(benchmark::State& state) {
   }
   state.counters["p50_us"] = quantile(seconds[3], 0.5);
   state.counters["p99_us"] = quantile(seconds[3], 0.99);
+  state.counters["max_us"] = quantile(seconds[3], 1);
   state.counters["gp_us"] = quantile(seconds[0], 0.5);
   state.counters["belief_us"] = quantile(seconds[1], 0.5);
   state.counters["mpc_us"] = quantile(seconds[2], 0.5);

@@ -119,25 +119,15 @@ void raise_if_bad(const host::Checked& checked, const char* what) {
   }
 }
 
-py::dict result_dict(const loop::LoopResult& r) {
-  py::dict out;
+/// The fields of optcore.loop.StepResult, in its order.
+py::tuple result_tuple(const loop::LoopResult& r) {
   Array<double> command(2);
   command.mutable_at(0) = r.command[0];
   command.mutable_at(1) = r.command[1];
-  out["command"] = command;
-  out["fallback"] = loop::to_string(r.fallback);
-  out["side"] = loop::to_string(r.side);
-  out["risk_allocated"] = r.risk_allocated;
-  out["risk_dropped"] = r.risk_dropped;
-  out["risk_planned"] = r.risk_planned;
-  out["considered"] = r.considered;
-  out["dropped_people"] = r.dropped_people;
-  out["solves"] = r.solves;
-  out["iterations"] = r.iterations;
-  out["max_slack"] = r.max_slack;
-  out["cost"] = r.cost;
-  out["seconds"] = py::make_tuple(r.seconds[0], r.seconds[1], r.seconds[2], r.seconds[3]);
-  return out;
+  return py::make_tuple(command, loop::to_string(r.fallback), loop::to_string(r.side),
+                        r.risk_allocated, r.risk_dropped, r.risk_planned, r.considered,
+                        r.dropped_people, r.solves, r.iterations, r.max_slack, r.cost,
+                        py::make_tuple(r.seconds[0], r.seconds[1], r.seconds[2], r.seconds[3]));
 }
 
 template <int N>
@@ -149,10 +139,10 @@ const double* vector_of(const Array<double>& a, const char* name) {
 }
 
 /// (P,) ids, (P, 2) positions, (P,) times; the optional oracle is (P, N + 1, 2).
-py::dict step(host::ControlLoop& loop, double time, const Array<double>& robot,
-              const Array<double>& goal, const Array<std::int64_t>& ids,
-              const Array<double>& positions, const Array<double>& seen_at,
-              const std::optional<Array<double>>& oracle) {
+py::tuple step(host::ControlLoop& loop, double time, const Array<double>& robot,
+               const Array<double>& goal, const Array<std::int64_t>& ids,
+               const Array<double>& positions, const Array<double>& seen_at,
+               const std::optional<Array<double>>& oracle) {
   loop::Observation seen;
   seen.time = time;
   seen.id = vector_view<std::int64_t>(ids, "ids");
@@ -178,7 +168,7 @@ py::dict step(host::ControlLoop& loop, double time, const Array<double>& robot,
     result = loop.step(seen, state, target, future);
   }
   raise_if_failed(result.status, "ControlLoop.step");
-  return result_dict(result);
+  return result_tuple(result);
 }
 
 py::tuple people(const host::ControlLoop& loop) {

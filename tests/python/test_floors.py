@@ -41,10 +41,11 @@ FIRMWARE_STANDARD = {
 WORKBENCH = {
     "profiler", "memory_manager", "caching_system", "scalability_analyzer", "benchmark_framework",
 }  # fmt: skip
-BASE = {"errors", "_optional", "_native"}
+BASE = {"errors", "_optional", "_files", "_native"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "_optional": {"errors"},
+    "_files": {"errors"},
     "reference": set(),
     "gp": BASE,
     "mpc": BASE,

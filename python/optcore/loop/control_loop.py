@@ -6,7 +6,7 @@ Units    seconds, metres, metres per second.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -145,8 +145,7 @@ class ControlLoop:
             need = (len(people), self.config.horizon + 1, 2)
             if future.shape != need:
                 raise ShapeError(f"oracle: need {need}, got {future.shape}")
-        values: dict[str, Any] = self._native.step(time, state, target, people, where, when, future)
-        return StepResult(**values)
+        return StepResult._make(self._native.step(time, state, target, people, where, when, future))
 
     def plan(self) -> _Floats:
         """Positions of the chosen plan, (N + 1, 2) m; row k is k stages from the last step."""

@@ -7,8 +7,6 @@ Units    metres, seconds, metres per second.
 from __future__ import annotations
 
 import dataclasses
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from optcore._files import read_npz, replace_file
 from optcore.errors import ConfigError, ShapeError
 
 __all__ = ["MotionModel"]
@@ -138,15 +137,8 @@ class MotionModel:
 
     def save(self, path: str | Path) -> None:
         """Write to one .npz file, atomically; nothing in it is ever executed on loading."""
-        path = Path(path)
-        handle, temporary = tempfile.mkstemp(dir=path.parent or Path(), suffix=".npz")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez_compressed(file, format=np.array(_FORMAT), **self.to_native())
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        arrays = {"format": np.array(_FORMAT), **self.to_native()}
+        replace_file(path, lambda file: np.savez_compressed(file, allow_pickle=False, **arrays))
 
     @classmethod
     def load(cls, path: str | Path) -> MotionModel:
@@ -155,11 +147,7 @@ class MotionModel:
         Raises:
             ConfigError: missing, damaged, of another format, or with fields that do not belong.
         """
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                values = {name: file[name] for name in file.files}
-        except (OSError, ValueError, EOFError, KeyError) as error:
-            raise ConfigError(f"{path}: not a motion model: {error}") from error
+        values = read_npz(path, "a motion model")
         found = str(values.pop("format", "none"))
         if found != _FORMAT:
             raise ConfigError(f"{path}: need format {_FORMAT}, found {found}")
@@ -167,5 +155,7 @@ class MotionModel:
         if set(values) != names:
             wrong = sorted(set(values) ^ names)
             raise ConfigError(f"{path}: fields missing or unknown: {', '.join(wrong)}")
-        plain = {name: value.item() if value.ndim == 0 else value for name, value in values.items()}
+        plain: dict[str, Any] = {
+            name: value.item() if value.ndim == 0 else value for name, value in values.items()
+        }
         return cls(**plain)

@@ -7,17 +7,15 @@ key, shape and unit.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from optcore._files import read_npz, replace_file
 from optcore.errors import ConfigError
 from optcore.run.plain import plain
 from optcore.run.pooling import pool_summaries
@@ -66,7 +64,7 @@ def pooled_summary(results: Sequence[RunResult]) -> dict[str, Any]:
 def write_json(results: Sequence[RunResult], path: str | Path) -> None:
     """Write the figures of one or several scenes; the file appears whole or not at all."""
     text = json.dumps(pooled_summary(results), indent=1, allow_nan=False, ensure_ascii=False)
-    _replace(path, lambda file: file.write((text + "\n").encode()))
+    replace_file(path, lambda file: file.write((text + "\n").encode()))
 
 
 def read_json(path: str | Path) -> dict[str, Any]:
@@ -101,7 +99,7 @@ def write_trace(results: Sequence[RunResult], path: str | Path) -> None:
             if values.dtype.hasobject:
                 raise ConfigError(f"trace[{name!r}]: need numbers or text, got Python objects")
             arrays[prefix + name] = values
-    _replace(path, lambda file: np.savez_compressed(file, allow_pickle=False, **arrays))
+    replace_file(path, lambda file: np.savez_compressed(file, allow_pickle=False, **arrays))
 
 
 def read_trace(path: str | Path) -> tuple[RunResult, ...]:
@@ -110,11 +108,7 @@ def read_trace(path: str | Path) -> tuple[RunResult, ...]:
     Raises:
         ConfigError: the file is no trace of a run, or of a format this version cannot read.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        raise ConfigError(f"{path}: not an npz file ({error})") from None
+    arrays = read_npz(path, "an npz file")
     _check_format(path, str(arrays.pop("format", "")) or None)
     summaries = [json.loads(str(text)) for text in arrays.pop("summaries", np.array([]))]
     if len(summaries) == 1:
@@ -135,20 +129,3 @@ def _check_format(path: str | Path, found: object) -> None:
     if found != FORMAT:
         what = "no result of `optcore run`" if found is None else f"format {found!r}"
         raise ConfigError(f"{path}: {what}; this version reads {FORMAT!r}")
-
-
-def _replace(path: str | Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write beside `path`, then rename, so that no reader ever meets half a file."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)
-        os.replace(name, target)
-    except BaseException:
-        os.unlink(name)
-        raise

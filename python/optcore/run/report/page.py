@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
+from optcore._files import replace_file
 from optcore.run.report.animation import PLAYER, animation
 from optcore.run.report.belief import belief_picture, story_map, tell_belief
 from optcore.run.report.charts import (
@@ -40,16 +39,7 @@ def write_report(results: Sequence[RunResult], path: str | Path) -> None:
         MissingDependency: matplotlib is not installed.
     """
     text = "\n".join(_page(results))
-    target = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=target.absolute().parent, suffix=".html")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    replace_file(path, lambda file: file.write(text.encode()))
 
 
 def _page(results: Sequence[RunResult]) -> Iterator[str]:
