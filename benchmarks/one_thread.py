@@ -18,6 +18,10 @@ _POOLS = (
     "NPROC",
 )
 
+# Settings that would have OpenBLAS run kernels for another processor than this one. They go
+# together: either alone leaves it with block sizes that do not fit its kernels.
+_SLOWED_BLAS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+
 
 def pin(count: int = 1) -> None:
     """Size every known pool. Call before the first import of NumPy."""
@@ -25,6 +29,8 @@ def pin(count: int = 1) -> None:
         raise RuntimeError("one_thread.pin() must run before numpy is imported")
     for name in _POOLS:
         os.environ[name] = str(count)
+    for name in _SLOWED_BLAS:  # a peer runs as fast as it can on this processor
+        os.environ.pop(name, None)
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     os.environ.setdefault("JAX_ENABLE_X64", "1")  # everybody answers in float64
     os.environ["XLA_FLAGS"] = " ".join(

@@ -8,6 +8,8 @@
 # GPyTorch needs PyTorch, whose default Linux build brings gigabytes of CUDA. It is installed only
 # when a CPU build can be had: one that the configured indexes mark "+cpu" (PIP_EXTRA_INDEX_URL may
 # name PyTorch's own), else the default build where it needs no CUDA package (macOS, some others).
+# OPTCORE_TORCH names the requirement to use in place of that search, e.g. OPTCORE_TORCH=torch==2.13.0
+# where pip's configuration makes it a CPU build.
 set -eu
 cd "$(dirname "$0")/.."
 python=${1:?the interpreter of the virtual environment}
@@ -30,6 +32,10 @@ install() { # install NAME PIP-ARGUMENT...
 
 cpu_torch() { # prints the requirement of a PyTorch without CUDA, or nothing
   local marked
+  if [ -n "${OPTCORE_TORCH:-}" ]; then
+    echo "$OPTCORE_TORCH"
+    return
+  fi
   marked=$(pip index versions torch 2>/dev/null | grep -oE '[0-9.]+\+cpu' | head -n1 || true)
   if [ -n "$marked" ]; then
     echo "torch==$marked"

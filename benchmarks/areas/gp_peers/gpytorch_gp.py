@@ -1,0 +1,117 @@
+"""GPyTorch in float64, by Cholesky factors: its iterative methods answer to fewer digits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import gpytorch
+import numpy as np
+import torch
+
+from areas.gp_peers.problem import Floats, Problem
+
+
+class _Exact(gpytorch.models.ExactGP):  # type: ignore[misc]  # no types
+    def __init__(self, X: Any, y: Any, likelihood: Any, kernel: Any) -> None:
+        super().__init__(X, y, likelihood)
+        self.mean_module = gpytorch.means.ZeroMean(batch_shape=X.shape[:-2])
+        self.covar_module = kernel
+
+    def forward(self, X: Any) -> Any:
+        return gpytorch.distributions.MultivariateNormal(self.mean_module(X), self.covar_module(X))
+
+
+def model(p: Problem, X: Floats, y: Floats) -> Any:
+    """X (..., n, d), y (..., n); the hyper-parameters of p in each."""
+    points, values = torch.as_tensor(X), torch.as_tensor(y)
+    shape = points.shape[:-2]
+    likelihood = gpytorch.likelihoods.GaussianLikelihood(
+        noise_constraint=gpytorch.constraints.GreaterThan(1e-8), batch_shape=shape
+    )
+    gp = _Exact(points, values, likelihood, kernel(p, shape)).double()
+    gp.likelihood.noise = p.noise
+    return gp
+
+
+def kernel(p: Problem, shape: Any = ()) -> Any:
+    shape = torch.Size(shape)
+    base = gpytorch.kernels.RBFKernel(ard_num_dims=len(p.scales), batch_shape=shape)
+    scaled = gpytorch.kernels.ScaleKernel(base, batch_shape=shape).double()
+    base.lengthscale = torch.as_tensor(p.scales)
+    scaled.outputscale = p.variance
+    return scaled
+
+
+def by_cholesky() -> AbstractContextManager[Any]:
+    settings: AbstractContextManager[Any] = gpytorch.settings.max_cholesky_size(10**6)
+    return settings
+
+
+def fit(p: Problem) -> Callable[[], Floats]:
+    gp = model(p, p.X, p.y)
+    probe = torch.as_tensor(p.X[:1])
+
+    def run() -> Floats:
+        gp.train()  # forgets the factor
+        gp.eval()
+        with torch.no_grad(), by_cholesky():
+            gp(probe)
+            return np.asarray(gp.prediction_strategy.mean_cache.numpy())
+
+    return run
+
+
+def likelihood(p: Problem) -> Callable[[], tuple[float, Floats]]:
+    gp = model(p, p.X, p.y)
+    gp.train()
+    objective = gpytorch.mlls.ExactMarginalLogLikelihood(gp.likelihood, gp)
+    base = gp.covar_module.base_kernel
+    raw = (gp.covar_module.raw_outputscale, base.raw_lengthscale, gp.likelihood.raw_noise)
+
+    def evaluate() -> tuple[float, Floats]:
+        gp.zero_grad()
+        with by_cholesky():
+            value = objective(gp(*gp.train_inputs), gp.train_targets) * len(p.y)
+            value.backward()
+        slopes = [r.grad.reshape(-1).numpy() for r in raw]
+        return float(value.detach()), np.concatenate(slopes) * _chain(p)
+
+    return evaluate
+
+
+def _chain(p: Problem) -> Floats:
+    """d raw / d log of (variance, length scales, noise): they are softplus(raw), noise + 1e-8."""
+    values = np.concatenate([[p.variance], p.scales, [p.noise]])
+    soft = values - np.array([0.0] * (1 + len(p.scales)) + [1e-8])
+    return np.asarray(values / -np.expm1(-soft))
+
+
+def predictor(p: Problem, Z: Floats) -> Callable[[], tuple[Floats, Floats]]:
+    """With fast_pred_var: its caches are filled by the first call."""
+    gp = model(p, p.X, p.y)
+    gp.eval()
+    at = torch.as_tensor(Z)
+
+    def predict() -> tuple[Floats, Floats]:
+        with torch.no_grad(), by_cholesky(), gpytorch.settings.fast_pred_var():
+            posterior = gp(at)
+            return posterior.mean.numpy(), posterior.variance.numpy()
+
+    return predict
+
+
+def batch(X: Floats, Y: Floats, Z: Floats, p: Problem) -> Callable[[], tuple[Floats, Floats]]:
+    """Fit and predict of every (X[b], Y[b]) at Z[b]."""
+    gp = model(p, X, Y)
+    at = torch.as_tensor(Z)
+
+    def predict() -> tuple[Floats, Floats]:
+        gp.train()
+        gp.eval()
+        with torch.no_grad(), by_cholesky():
+            posterior = gp(at)
+            return posterior.mean.numpy(), posterior.variance.numpy()
+
+    return predict
