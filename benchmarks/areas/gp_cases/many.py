@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from areas.gp_peers.problem import Floats, Problem, synthetic
 from harness import Case, Trial, agree
+from optcore.gp import RBF, GaussianProcessBatch
 
 
 def batch(trial: Trial, count: int, n: int, d: int = 4, m: int = 8) -> None:
@@ -21,14 +21,26 @@ def batch(trial: Trial, count: int, n: int, d: int = 4, m: int = 8) -> None:
     Y = np.sin(X @ rng.normal(0, 0.5, d)) + 0.1 * rng.normal(size=(count, n))
     Z = rng.normal(size=(count, m, d))
 
+    @trial.contestant("optcore")
+    def _() -> Callable[[], Any]:
+        gps = GaussianProcessBatch(RBF(p.scales, p.variance), noise=p.noise)
+        return lambda: gps.fit(X, Y).predict(Z)
+
     @trial.contestant("numpy")
     def _() -> Callable[[], Any]:
         return lambda: _by_numpy(p, X, Y, Z)
 
-    for name, module in {"gpytorch": "gpytorch_gp", "tinygp": "tinygp_gp"}.items():
-        trial.contestant(name)(
-            lambda module=module: import_module(f"areas.gp_peers.{module}").batch(X, Y, Z, p)
-        )
+    @trial.contestant("gpytorch")
+    def _() -> Callable[[], Any]:
+        from areas.gp_peers import gpytorch_gp
+
+        return gpytorch_gp.batch(X, Y, Z, p)
+
+    @trial.contestant("tinygp")
+    def _() -> Callable[[], Any]:
+        from areas.gp_peers import tinygp_gp
+
+        return tinygp_gp.batch(X, Y, Z, p)
 
     @trial.check
     def _(answers: Mapping[str, Any]) -> dict[str, float]:

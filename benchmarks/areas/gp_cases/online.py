@@ -194,8 +194,8 @@ def cases() -> list[Case]:
     return [
         Case("gp/predict/n200_m1", single, "us", samples=1001),
         Case(
-            "gp/predict/n200_m1", partial(predict_native, benchmark="predict/200/8/1"), "us",
-            measure="C++ call", samples=11,
+            "gp/predict/n200_m1", partial(predict_native, benchmark="predict/200/1/manual_time"),
+            "us", measure="C++ call", samples=11,
         ),
         Case("gp/predict/n200_m32", partial(predict, n=200, m=32), "us", samples=501),
         Case("gp/predict/n1000_m32", partial(predict, n=1000, m=32), "us", samples=201),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import gpytorch
 import numpy as np
 import torch
+from scipy.optimize import minimize
 
 from areas.gp_peers.problem import Floats, Problem
 
@@ -63,29 +65,48 @@ def fit(p: Problem) -> Callable[[], Floats]:
     return run
 
 
-def likelihood(p: Problem) -> Callable[[], tuple[float, Floats]]:
+def _evaluator(p: Problem) -> Callable[[Floats], tuple[float, Floats]]:
+    """Log marginal likelihood and its gradient, both in terms of the logarithms."""
     gp = model(p, p.X, p.y)
     gp.train()
     objective = gpytorch.mlls.ExactMarginalLogLikelihood(gp.likelihood, gp)
     base = gp.covar_module.base_kernel
     raw = (gp.covar_module.raw_outputscale, base.raw_lengthscale, gp.likelihood.raw_noise)
 
-    def evaluate() -> tuple[float, Floats]:
+    def evaluate(logs: Floats) -> tuple[float, Floats]:
+        values = np.exp(logs)
+        gp.covar_module.outputscale = values[0]
+        base.lengthscale = torch.as_tensor(values[1:-1])
+        gp.likelihood.noise = values[-1]
         gp.zero_grad()
         with by_cholesky():
             value = objective(gp(*gp.train_inputs), gp.train_targets) * len(p.y)
             value.backward()
-        slopes = [r.grad.reshape(-1).numpy() for r in raw]
-        return float(value.detach()), np.concatenate(slopes) * _chain(p)
+        slopes = np.concatenate([r.grad.reshape(-1).numpy() for r in raw])
+        # the parameters are softplus(raw), the noise 1e-8 more
+        soft = values - np.array([0.0] * (len(values) - 1) + [1e-8])
+        return float(value.detach()), slopes * values / -np.expm1(-soft)
 
     return evaluate
 
 
-def _chain(p: Problem) -> Floats:
-    """d raw / d log of (variance, length scales, noise): they are softplus(raw), noise + 1e-8."""
-    values = np.concatenate([[p.variance], p.scales, [p.noise]])
-    soft = values - np.array([0.0] * (1 + len(p.scales)) + [1e-8])
-    return np.asarray(values / -np.expm1(-soft))
+def likelihood(p: Problem) -> Callable[[], tuple[float, Floats]]:
+    evaluate = _evaluator(p)
+    return lambda: evaluate(p.logs)
+
+
+def maximiser(p: Problem) -> Callable[[], float]:
+    """SciPy's L-BFGS-B on its value and gradient; its users' Adam takes longer."""
+    evaluate = _evaluator(p)
+
+    def objective(logs: Floats) -> tuple[float, Floats]:
+        value, slope = evaluate(logs)
+        return -value, -slope
+
+    bounds = [(math.log(1e-6), math.log(1e6))] * len(p.logs)
+    return lambda: (
+        -float(minimize(objective, p.logs, jac=True, method="L-BFGS-B", bounds=bounds).fun)
+    )
 
 
 def predictor(p: Problem, Z: Floats) -> Callable[[], tuple[Floats, Floats]]:

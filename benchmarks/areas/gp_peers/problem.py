@@ -24,7 +24,7 @@ class Problem:
     @property
     def logs(self) -> Floats:
         """Logarithms of (variance, length scales, noise)."""
-        return np.log(np.concatenate([[self.variance], self.scales, [self.noise]]))
+        return np.asarray(np.log([self.variance, *self.scales, self.noise]))
 
 
 def synthetic(n: int, d: int = 8, seed: int = 0) -> Problem:

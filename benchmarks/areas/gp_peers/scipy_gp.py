@@ -14,7 +14,7 @@ from areas.gp_peers.problem import Floats, Problem
 
 def covariance(p: Problem, A: Floats, B: Floats) -> Floats:
     """(len(A), len(B)) of the latent function."""
-    k = cdist(A / p.scales, B / p.scales, "sqeuclidean")
+    k: Floats = cdist(A / p.scales, B / p.scales, "sqeuclidean")
     k *= -0.5
     np.exp(k, out=k)
     k *= p.variance

@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 
 from areas.gp_peers.problem import Floats, Problem
 
-assert jax.config.read("jax_enable_x64"), "one_thread.pin() asks for float64"
+assert jnp.zeros(1).dtype == jnp.float64, "one_thread.pin() asks for float64"
 
 
 def model(logs: Any, X: Any) -> Any:
