@@ -1,6 +1,7 @@
 #pragma once
 
 #include "optcore/belief/discrete_state.hpp"
+#include "optcore/belief/sparse_state.hpp"
 #include "optcore/core/status.hpp"
 #include "optcore/core/view.hpp"
 #include "optcore/host/gp.hpp"
@@ -13,6 +14,22 @@ namespace optcore {
 
 namespace cpu {
 
+/// Updates of beliefs over sparse processes; a null likelihood observes nothing.
+template <class Table>
+struct SparseTableKernels {
+  Status (*update)(SparseBeliefState<double>& state, const SparseAction<Table>& action,
+                   const Table* likelihood) noexcept;
+  double (*weigh)(const SparseAction<Table>& action, VectorView<const double> belief,
+                  const Table* likelihood, VectorView<double> out) noexcept;
+  void (*observe)(MatrixView<const Table> likelihood, VectorView<const double> predicted,
+                  VectorView<double> out) noexcept;
+};
+
+struct SparseKernels {
+  SparseTableKernels<float> single;
+  SparseTableKernels<double> twice;
+};
+
 struct BeliefKernels {
   Status (*update)(MatrixView<double> log_beliefs, MatrixView<const double> log_likelihoods,
                    VectorView<double> log_evidence, VectorView<Status> row_status) noexcept;
@@ -23,6 +40,7 @@ struct BeliefKernels {
                               const SequenceOutput<double>& out) noexcept;
   Status (*boltzmann)(const double* from, const double* to, MatrixView<const double> goals,
                       VectorView<const double> betas, VectorView<double> log_likelihood) noexcept;
+  SparseKernels sparse;
 };
 
 /// The control loop of one instruction set; `loop` lies in the caller's memory.

@@ -5,6 +5,7 @@
 #include "optcore/belief/discrete.hpp"
 #include "optcore/belief/discrete_sequence.hpp"
 #include "optcore/belief/goal.hpp"
+#include "optcore/belief/sparse.hpp"
 
 namespace optcore::cpu {
 namespace {
@@ -34,10 +35,33 @@ Status boltzmann(const double* from, const double* to, MatrixView<const double> 
   return belief::boltzmann_log_likelihood<double>(from, to, goals, betas, log_likelihood);
 }
 
+template <class Table>
+Status sparse_update(SparseBeliefState<double>& state, const SparseAction<Table>& action,
+                     const Table* likelihood) noexcept {
+  return belief::update(state, action, likelihood);
+}
+
+template <class Table>
+double sparse_weigh(const SparseAction<Table>& action, VectorView<const double> belief,
+                    const Table* likelihood, VectorView<double> out) noexcept {
+  return belief::weigh(action, belief.data, 1.0, likelihood, out.data, out.size).mass;
+}
+
+template <class Table>
+void sparse_observe(MatrixView<const Table> likelihood, VectorView<const double> predicted,
+                    VectorView<double> out) noexcept {
+  belief::observe(likelihood, predicted, out);
+}
+
+template <class Table>
+constexpr SparseTableKernels<Table> sparse_table = {
+    .update = sparse_update<Table>, .weigh = sparse_weigh<Table>, .observe = sparse_observe<Table>};
+
 constexpr BeliefKernels table = {.update = update_rows,
                                  .discrete_step = discrete_step,
                                  .discrete_sequence = discrete_sequence,
-                                 .boltzmann = boltzmann};
+                                 .boltzmann = boltzmann,
+                                 .sparse = {sparse_table<float>, sparse_table<double>}};
 
 }  // namespace
 

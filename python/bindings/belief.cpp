@@ -8,26 +8,11 @@
 #include "module.hpp"
 #include "numpy_view.hpp"
 #include "raise.hpp"
+#include "status_object.hpp"
 
 namespace optcore::python {
 
 namespace {
-
-constexpr int lowest_status = -12, highest_status = 4;
-
-/// The member of optcore.Status for each value, looked up once: a step returns one every call.
-PyObject* status_members[highest_status - lowest_status + 1] = {};
-
-py::handle status_object(Status status) {
-  return status_members[static_cast<int>(status) - lowest_status];
-}
-
-void look_up_statuses(const py::module_& m) {
-  for (int value = lowest_status; value <= highest_status; ++value) {
-    const py::object member = m.attr("Status").attr(to_string(static_cast<Status>(value)));
-    status_members[value - lowest_status] = member.inc_ref().ptr();
-  }
-}
 
 /// A float64 vector of any array-like; no copy when it already is one.
 Array<double> as_vector(const py::handle& object, int size, const char* name) {
@@ -146,6 +131,7 @@ void bind_belief(py::module_& m) {
   auto sub = m.def_submodule("belief");
   bind_filter(sub);
   bind_goal_belief(sub);
+  bind_sparse_belief(sub);
   sub.def(
       "update",
       [](Array<double> log_beliefs, const Array<double>& log_likelihoods, host::Device device) {

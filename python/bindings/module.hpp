@@ -14,4 +14,7 @@ void bind_gp_batch(py::module_& gp);
 void bind_loop(py::module_& m);
 void bind_mpc(py::module_& m);
 
+// Parts of the belief submodule, called by bind_belief().
+void bind_sparse_belief(py::module_& sub);
+
 }  // namespace optcore::python

@@ -113,4 +113,14 @@ struct Pack {
   friend struct Pack;
 };
 
+/// Every lane as another type of number.
+template <class To, class From, int W>
+OPTCORE_INLINE Pack<To, W> convert(Pack<From, W> a) noexcept {
+  if constexpr (W == 1) {
+    return {static_cast<To>(a.v)};
+  } else {
+    return {__builtin_convertvector(a.v, typename Pack<To, W>::Storage)};
+  }
+}
+
 }  // namespace optcore::inline OPTCORE_ISA
