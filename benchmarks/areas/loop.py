@@ -143,7 +143,8 @@ def cases() -> list[Case]:
         for p, h in ((3, 3), (20, 6))
         for measure, counter in figures
     ]  # fmt: skip
-    return native + [
+    return [
+        *native,
         Case("loop/3x3", partial(cycle, people=3, hypotheses=3), "us", samples=2000, seconds=40,
              inner=1, settle=False),
         Case("loop/20x6", partial(cycle, people=20, hypotheses=6), "us", samples=500, seconds=60,
