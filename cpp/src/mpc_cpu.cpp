@@ -27,6 +27,8 @@ struct Sized {
     return solver;
   }
 
+  static constexpr double no_limit = 2 * ocp_no_bound;
+
   static void copy(double* to, const double* from, int count) noexcept {
     for (int i = 0; i < count; ++i) to[i] = from[i];
   }
@@ -34,36 +36,27 @@ struct Sized {
   static void set(void* object, OcpSize size, const host::OcpSolver::Problem& p) noexcept {
     auto& s = *static_cast<Solver*>(object);
     const int n = size.nx, m = size.nu, rows = size.rows;
+    auto& d = s.data();
     for (int k = 0; k <= size.horizon; ++k) {
-      copy(s.Q(k), p.Q + k * n * n, n * n);
-      copy(s.q(k), p.q + k * n, n);
-      copy(s.lbx(k), p.lbx + k * n, n);
-      copy(s.ubx(k), p.ubx + k * n, n);
+      d.set_hessian(k, p.Q + k * n * n, p.R + k * m * m, nullptr);
+      d.set_gradient(k, p.q + k * n, p.r + k * m);
+      d.set_state_bounds(k, p.lbx + k * n, p.ubx + k * n);
+      d.set_input_bounds(k, p.lbu + k * m, p.ubu + k * m);
       if (k < size.horizon) {
-        copy(s.A(k), p.A + k * n * n, n * n);
-        copy(s.B(k), p.B + k * n * m, n * m);
-        copy(s.b(k), p.b + k * n, n);
-        copy(s.R(k), p.R + k * m * m, m * m);
-        copy(s.r(k), p.r + k * m, m);
-        copy(s.lbu(k), p.lbu + k * m, m);
-        copy(s.ubu(k), p.ubu + k * m, m);
+        d.set_dynamics(k, p.A + k * n * n, p.B + k * n * m, p.b + k * n);
       }
-      s.set_row_count(k, k > 0 ? rows : 0);
+      d.set_row_count(k, k > 0 ? rows : 0);
       for (int i = 0; k > 0 && i < rows; ++i) {
         const int at = k * rows + i;
-        copy(s.c(k, i), p.C + at * n, n);
-        for (int j = 0; j < m; ++j) s.d(k, i)[j] = 0;
-        s.row(k, i).lower = p.lower[at];
-        s.row(k, i).l1 = p.l1[at];
-        s.row(k, i).l2 = p.l2[at];
+        d.set_row(k, i, p.C + at * n, nullptr, p.lower[at], no_limit, p.l1[at], p.l2[at]);
       }
     }
   }
 
-  static OcpInfo solve(void* object, OcpSize size, const double* x0, bool warm,
+  static OcpInfo solve(void* object, OcpSize, const double* x0, bool warm,
                        const OcpSettings& settings) noexcept {
     auto& s = *static_cast<Solver*>(object);
-    copy(s.x0(), x0, size.nx);
+    s.set_x0(x0);
     return s.solve(warm, settings);
   }
 

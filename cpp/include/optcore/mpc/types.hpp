@@ -15,21 +15,30 @@ struct OcpSize {
 /// Absolute value from which a bound counts as absent.
 inline constexpr double ocp_no_bound = 1e29;
 
+/// Which of the two methods solves a problem.
+enum class OcpMethod : int {
+  automatic = 0,       ///< active set first, interior point when that makes no progress
+  active_set = 1,      ///< exact; one factorisation when the active set is known
+  interior_point = 2,  ///< from scratch every time; converges on every feasible problem
+};
+
 struct OcpSettings {
   double tolerance = 1e-6;  ///< on gap, inequality residual and stationarity
   int max_iterations = 60;
   double barrier = 1.0;  ///< barrier parameter of a cold start
+  OcpMethod method = OcpMethod::automatic;
 };
 
 /// Outcome of one solve.
 struct OcpInfo {
   Status status = Status::not_ready;
-  int iterations = 0;
-  double objective = 0;  ///< without the constant x0 terms of stage 0
-  double gap = 0;        ///< mean complementarity product
-  double primal = 0;     ///< largest inequality residual
-  double dual = 0;       ///< bound on the stationarity residual that is left
-  double max_slack = 0;  ///< largest violation of a soft row
+  int iterations = 0;                       ///< factorisations or Newton steps of both methods
+  OcpMethod method = OcpMethod::automatic;  ///< the one that gave the solution
+  double objective = 0;                     ///< without the constant x0 terms of stage 0
+  double gap = 0;                           ///< mean of multiplier times room
+  double primal = 0;                        ///< largest violation of a bound or hard row
+  double dual = 0;                          ///< largest stationarity residual
+  double max_slack = 0;                     ///< largest violation of a soft row
 };
 
 }  // namespace optcore

@@ -25,16 +25,12 @@ class PlanQp {
 
   /// The half-planes normal . position >= offset of stage k.
   void set_half_planes(int k, const HalfPlane<T>* planes, int count) noexcept {
-    solver_.set_row_count(k, count);
+    const T l1 = static_cast<T>(config_.penalty_linear);
+    const T l2 = static_cast<T>(config_.penalty_square);
+    solver_.data().set_row_count(k, count);
     for (int i = 0; i < count; ++i) {
-      T *c = solver_.c(k, i), *d = solver_.d(k, i);
-      c[0] = planes[i].nx;
-      c[1] = planes[i].ny;
-      c[2] = c[3] = d[0] = d[1] = 0;
-      auto& row = solver_.row(k, i);
-      row.lower = planes[i].offset;
-      row.l1 = static_cast<T>(config_.penalty_linear);
-      row.l2 = static_cast<T>(config_.penalty_square);
+      const T normal[4] = {planes[i].nx, planes[i].ny, 0, 0};
+      solver_.data().set_row(k, i, normal, nullptr, planes[i].offset, infinity<T>(), l1, l2);
     }
   }
 
@@ -43,19 +39,20 @@ class PlanQp {
     const int n = config_.horizon;
     const T h = static_cast<T>(config_.step);
     for (int k = 0; k <= n; ++k) {
-      T* q = solver_.q(k);
+      T q[4];
       for (int i = 0; i < 2; ++i) {
         reference_(k, i) = path(k, i);
         reference_(k, 2 + i) = k < n ? (path(k + 1, i) - path(k, i)) / h : T(0);
       }
       for (int i = 0; i < 4; ++i) q[i] = -weight(k, i) * reference_(k, i);
+      solver_.data().set_gradient(k, q, no_input_);
     }
   }
 
   /// @param state  (4,)      @param path  (N + 1, 2) m, positions of the plan
   /// @return false when no plan was found; the path is then unchanged
   bool solve(const T* state, MatrixView<T> path) noexcept {
-    for (int i = 0; i < 4; ++i) solver_.x0()[i] = state[i];
+    solver_.set_x0(state);
     relax_bounds(state);
     const OcpInfo info = solver_.solve(/*warm=*/true, settings_);
     iterations_ = info.iterations;
@@ -78,8 +75,8 @@ class PlanQp {
   /// Do people shape the plan? If not, no other side can be cheaper.
   [[nodiscard]] bool people_matter() const noexcept {
     for (int k = 1; k <= config_.horizon; ++k) {
-      for (int i = 0; i < solver_.row_count(k); ++i) {
-        if (solver_.row(k, i).lambda > T(1e-2)) return true;
+      for (int i = 0; i < solver_.data().counts[k]; ++i) {
+        if (solver_.row_multiplier(k, i) > T(1e-2)) return true;
       }
     }
     return false;
@@ -107,27 +104,19 @@ class PlanQp {
   }
 
   void write_model() noexcept {
-    const T h = static_cast<T>(config_.step);
-    for (int k = 0; k < config_.horizon; ++k) {
-      T *a = solver_.A(k), *b = solver_.B(k), *r = solver_.R(k), *offset = solver_.b(k);
-      for (int i = 0; i < 16; ++i) a[i] = 0;
-      for (int i = 0; i < 8; ++i) b[i] = 0;
-      for (int i = 0; i < 4; ++i) {
-        a[5 * i] = 1;
-        r[i] = i % 3 == 0 ? static_cast<T>(config_.weight_effort) : T(0);
-        offset[i] = 0;
-      }
-      a[2] = a[7] = h;
-      b[0] = b[3] = T(0.5) * h * h;
-      b[4] = b[7] = h;
-      for (int i = 0; i < 2; ++i) {
-        solver_.lbu(k)[i] = -static_cast<T>(config_.max_acceleration);
-        solver_.ubu(k)[i] = static_cast<T>(config_.max_acceleration);
-      }
-    }
+    const T h = static_cast<T>(config_.step), half = T(0.5) * h * h;
+    const T effort = static_cast<T>(config_.weight_effort);
+    const T limit = static_cast<T>(config_.max_acceleration);
+    const T a[16] = {1, 0, h, 0, 0, 1, 0, h, 0, 0, 1, 0, 0, 0, 0, 1};
+    const T b[8] = {half, 0, 0, half, h, 0, 0, h};
+    const T r[4] = {effort, 0, 0, effort}, lower[2] = {-limit, -limit}, upper[2] = {limit, limit};
     for (int k = 0; k <= config_.horizon; ++k) {
-      T* q = solver_.Q(k);
-      for (int i = 0; i < 16; ++i) q[i] = i % 5 == 0 ? weight(k, i / 5) : T(0);
+      T q[16] = {};
+      for (int i = 0; i < 4; ++i) q[5 * i] = weight(k, i);
+      solver_.data().set_hessian(k, q, r, nullptr);
+      if (k == config_.horizon) break;
+      solver_.data().set_dynamics(k, a, b, nullptr);
+      solver_.data().set_input_bounds(k, lower, upper);
     }
   }
 
@@ -135,16 +124,22 @@ class PlanQp {
   /// given the braking distance to come back.
   void relax_bounds(const T* state) noexcept {
     const T h = static_cast<T>(config_.step), a = static_cast<T>(config_.max_acceleration);
+    T lower[4], upper[4];
+    for (int i = 0; i < 2; ++i) {
+      upper[i] = infinity<T>();
+      lower[i] = -infinity<T>();
+    }
     for (int k = 1; k <= config_.horizon; ++k) {
-      for (int i = 0; i < 2; ++i) {
-        const T unavoidable = abs(state[2 + i]) - T(0.9) * a * h * static_cast<T>(k);
-        const T limit = max(static_cast<T>(config_.max_speed), unavoidable);
-        solver_.lbx(k)[2 + i] = -limit;
-        solver_.ubx(k)[2 + i] = limit;
+      for (int i = 2; i < 4; ++i) {
+        const T unavoidable = abs(state[i]) - T(0.9) * a * h * static_cast<T>(k);
+        upper[i] = max(static_cast<T>(config_.max_speed), unavoidable);
+        lower[i] = -upper[i];
       }
+      solver_.data().set_state_bounds(k, lower, upper);
     }
   }
 
+  static constexpr T no_input_[2] = {0, 0};
   LoopConfig config_{};
   OcpSettings settings_{};
   mpc::OcpSolver<T, 4, 2> solver_;

@@ -1,0 +1,283 @@
+#pragma once
+
+#include "optcore/mpc/detail/rows.hpp"
+#include "optcore/mpc/ocp_data.hpp"
+#include "optcore/mpc/riccati.hpp"
+
+namespace optcore::inline OPTCORE_ISA::mpc {
+
+/// The trajectory both methods work on.
+template <class T>
+struct OcpIterate {
+  template <class Data>
+  void attach(Arena& arena, const Data& d) noexcept {
+    const auto take = [&](T*& p, int each) {
+      p = arena.array<T>(static_cast<std::size_t>(d.stages()) * static_cast<std::size_t>(each));
+    };
+    take(z, d.zs()), take(dz, d.zs()), take(hz, d.zs()), take(lin, d.zs());
+    take(multiplier, d.zs()), take(weight, d.zs());
+    take(row_value, d.rs()), take(row_multiplier, d.rs()), take(row_weight, d.rs());
+    if (row_weight == nullptr) return;
+    for (int i = 0; i < d.stages() * d.zs(); ++i) z[i] = dz[i] = multiplier[i] = weight[i] = 0;
+    for (int i = 0; i < d.stages() * d.rs(); ++i) {
+      row_value[i] = row_multiplier[i] = row_weight[i] = 0;
+    }
+  }
+
+  T *z = nullptr, *dz = nullptr;    ///< (N+1, zs)
+  T *hz = nullptr, *lin = nullptr;  ///< H z + g, and the gradient of the Newton system
+  T* multiplier = nullptr;          ///< of the bounds; positive: lower, negative: upper
+  T* weight = nullptr;              ///< diagonal the bounds add to H
+  T* row_value = nullptr;           ///< (N+1, rs)  C z
+  T *row_multiplier = nullptr, *row_weight = nullptr;
+};
+
+/// Semismooth Newton method on the augmented Lagrangian: the active-set path.
+///
+/// Bounds and rows are replaced by quadratic penalties around their multipliers; Newton's step on
+/// that convex, piecewise quadratic function is one Riccati solve, and stages whose active set did
+/// not change keep their factor. From a cold start the penalty grows by a factor of a hundred a
+/// step; once the set is settled, multiplier steps with the same factor make the solution exact.
+/// With a good guess of the active set that is one factorisation. An exact line search makes the
+/// method converge; when it is needed too often the interior point does better, and run() says so.
+///
+/// Sources: Hintermueller, Ito & Kunisch, "The primal-dual active set strategy as a semismooth
+/// Newton method", SIAM J. Optim. 13(3) (2002); Hermans, Themelis & Patrinos, "QPALM", Math. Prog.
+/// Comp. 14 (2022).
+template <class T, int Nx, int Nu>
+class ActiveSet {
+ public:
+  using Data = OcpData<T, Nx, Nu>;
+
+  void attach(Arena& arena, const Data& d) noexcept {
+    const auto take = [&](T*& p, int each) {
+      p = arena.array<T>(static_cast<std::size_t>(d.stages()) * static_cast<std::size_t>(each));
+    };
+    take(pull_, d.zs());
+    take(row_pull_, d.rs());
+    take(row_step_, d.rs());
+  }
+
+  struct Result {
+    bool solved = false;
+    int iterations = 0;
+  };
+
+  /// From it.z, a trajectory of the dynamics; warm: with it.multiplier, and a factor in `riccati`
+  /// that belongs to it.weight from stage d.changed + 1 on.
+  Result run(Data& d, OcpIterate<T>& it, Riccati<T, Nx, Nu>& riccati, bool warm, T tolerance,
+             int max_iterations) noexcept {
+    Result result;
+    const T scale = input_scale(d), last_penalty = scale * top_penalty();
+    penalty_ = warm ? last_penalty : T(0);
+    int searches = 0;
+    evaluate(d, it);
+    for (; result.iterations < max_iterations; ++result.iterations) {
+      if (d.changed >= 0) {
+        if (!riccati.factorise(d, it.weight, it.row_weight, d.changed)) return result;
+        d.changed = -1;
+      }
+      riccati.solve(d, it.lin, it.dz);
+      const T slope = product(d, it.lin, it.dz), cost_slope = product(d, it.hz, it.dz);
+      step(d, it, T(1));
+      evaluate(d, it);
+      if (!is_finite(worst_)) return result;
+      if (penalty_ > 0 && product(d, it.lin, it.dz) > T(0.1) * abs(slope) + noise(d, it)) {
+        if (warm || ++searches > most_searches) return result;
+        step(d, it, search(d, it, cost_slope, slope) - T(1));
+        evaluate(d, it);
+        continue;
+      }
+      if (penalty_ < last_penalty) {
+        const T next = d.changed < 0 ? last_penalty : T(100) * penalty_;
+        penalty_ = penalty_ > 0 ? min(next, last_penalty) : scale * first_penalty();
+        penalise(d, it);
+        continue;
+      }
+      if (d.changed >= 0) continue;  // the set has not settled
+      const bool done = worst_ <= tolerance;
+      keep_multipliers(d, it);
+      if (done) {
+        result.solved = true;
+        ++result.iterations;
+        return result;
+      }
+      penalise(d, it);
+    }
+    return result;
+  }
+
+ private:
+  using P = Pack<T>;
+  static constexpr int most_searches = 6;
+  static constexpr T first_penalty() noexcept { return T(1e2); }
+  static constexpr T top_penalty() noexcept { return sizeof(T) == 4 ? T(1e4) : T(1e6); }
+
+  /// Largest weight of an input, the unit of the penalty.
+  [[nodiscard]] static T input_scale(const Data& d) noexcept {
+    T top = T(1e-12);
+    for (int k = 0; k < d.horizon(); ++k) {
+      const T* h = d.hessian + k * d.nz() * d.zs();
+      for (int j = d.nx(); j < d.nz(); ++j) top = max(top, h[j * d.zs() + j]);
+    }
+    return top;
+  }
+
+  static void step(const Data& d, OcpIterate<T>& it, T length) noexcept {
+    const P by = P::broadcast(length);
+    for (int i = 0; i < d.stages() * d.zs(); i += P::lanes) {
+      fma(by, P::load(it.dz + i), P::load(it.z + i)).store(it.z + i);
+    }
+  }
+
+  [[nodiscard]] static T product(const Data& d, const T* a, const T* b) noexcept {
+    return detail::dot(d.stages() * d.zs() / P::lanes, a, b);
+  }
+
+  /// Slopes below this are rounding.
+  [[nodiscard]] static T noise(const Data& d, const OcpIterate<T>& it) noexcept {
+    return T(64) * epsilon<T>() * (abs(product(d, it.hz, it.dz)) + abs(product(d, it.hz, it.z)));
+  }
+
+  /// H z + g, then penalise().
+  void evaluate(Data& d, OcpIterate<T>& it) noexcept {
+    for (int k = 0; k <= d.horizon(); ++k) {
+      const int at = k * d.zs();
+      detail::combine<Data::z_static>(d.zs() / P::lanes, d.gradient + at, d.last(k), it.z + at,
+                                      d.hessian + at * d.nz(), d.zs(), it.hz + at);
+    }
+    penalise(d, it);
+  }
+
+  /// Multipliers, weights and gradient of the augmented Lagrangian at it.z; raises d.changed to the
+  /// last stage whose weights are not those of the factor.
+  void penalise(Data& d, OcpIterate<T>& it) noexcept {
+    const P zero = P::zero(), one = P::broadcast(T(1)), rho = P::broadcast(penalty_);
+    const P inverse = P::broadcast(penalty_ > 0 ? T(1) / penalty_ : T(0));
+    P worst = zero;
+    for (int k = 0; k <= d.horizon(); ++k) {
+      P moved = zero;
+      for (int i = k * d.zs(); i < (k + 1) * d.zs(); i += P::lanes) {
+        const P z = P::load(it.z + i), kept = P::load(it.multiplier + i);
+        const P below = fma(rho, P::load(d.low + i) - z, kept);
+        const P above = fma(rho, P::load(d.high + i) - z, kept);
+        const P y = max(below, zero) + min(above, zero);
+        const P size = detail::absolute(y), w = detail::where_positive(size, rho, zero);
+        (P::load(it.hz + i) - y).store(it.lin + i);
+        y.store(pull_ + i);
+        moved += detail::absolute(w - P::load(it.weight + i));
+        w.store(it.weight + i);
+        worst = max(worst, detail::absolute(y - kept) * inverse * max(one, size));
+      }
+      if (d.counts[k] > 0) penalise_rows(d, it, k, moved, worst);
+      if (sum(moved) > 0) d.changed = max(d.changed, k);
+    }
+    worst_ = largest(worst);
+  }
+
+  void penalise_rows(const Data& d, OcpIterate<T>& it, int k, P& moved, P& worst) noexcept {
+    const int packs = d.row_packs(k);
+    const P zero = P::zero(), one = P::broadcast(T(1)), rho = P::broadcast(penalty_);
+    const P inverse = P::broadcast(penalty_ > 0 ? T(1) / penalty_ : T(0));
+    P any = zero;
+    for (int p = 0; p < packs; ++p) {
+      const int i = k * d.rs() + p * P::lanes;
+      const P value = detail::row_along(d, k, p, it.z), kept = P::load(it.row_multiplier + i);
+      P below = max(fma(rho, P::load(d.row_low + i) - value, kept), zero);
+      if (d.upper_rows) below += min(fma(rho, P::load(d.row_high + i) - value, kept), zero);
+      P y, w;
+      price(P::load(d.l1 + i), P::load(d.l2 + i), rho, below, y, w);
+      value.store(it.row_value + i);
+      y.store(row_pull_ + i);
+      moved += detail::absolute(w - P::load(it.row_weight + i));
+      w.store(it.row_weight + i);
+      const P size = detail::absolute(y);
+      any += size;
+      worst = max(worst, detail::absolute(y - kept) * inverse * max(one, size));
+    }
+    if (!(sum(any) > 0)) return;
+    detail::pull_stage(d, k, row_pull_, it.lin);
+  }
+
+  /// Multiplier and curvature of a priced violation from those of a hard constraint's penalty.
+  OPTCORE_INLINE static void price(P l1, P l2, P rho, P raw, P& y, P& w) noexcept {
+    const P size = detail::absolute(raw), over = size - l1, share = P::broadcast(T(1)) / (l2 + rho);
+    const P paid = fma(l2, size, rho * l1) * share;
+    const P soft = detail::where_positive(over, paid, size);
+    y = detail::where_positive(raw, soft, -soft);
+    w = detail::where_positive(over, rho * l2 * share,
+                               detail::where_positive(size, rho, P::zero()));
+  }
+
+  void keep_multipliers(const Data& d, OcpIterate<T>& it) noexcept {
+    for (int i = 0; i < d.stages() * d.zs(); i += P::lanes) {
+      P::load(pull_ + i).store(it.multiplier + i);
+    }
+    for (int k = 0; k <= d.horizon(); ++k) {
+      for (int p = 0; p < d.row_packs(k); ++p) {
+        const int i = k * d.rs() + p * P::lanes;
+        P::load(row_pull_ + i).store(it.row_multiplier + i);
+      }
+    }
+  }
+
+  /// Length in (0, 1) at which the slope along the last full step vanishes; the slope is piecewise
+  /// linear and grows, so the Illinois rule finds it in a few passes over the constraints.
+  T search(const Data& d, const OcpIterate<T>& it, T cost_slope, T slope) noexcept {
+    for (int k = 0; k <= d.horizon(); ++k) {
+      for (int p = 0; p < d.row_packs(k); ++p) {
+        detail::row_along(d, k, p, it.dz).store(row_step_ + k * d.rs() + p * P::lanes);
+      }
+    }
+    const T bend = product(d, it.hz, it.dz) - cost_slope;
+    T left = 0, right = 1, at_left = slope, at_right = product(d, it.lin, it.dz);
+    T length = 1;
+    for (int pass = 0; pass < 10; ++pass) {
+      length = (left * at_right - right * at_left) / (at_right - at_left);
+      const T here = cost_slope + length * bend - constraint_slope(d, it, T(1) - length);
+      if (abs(here) <= T(0.05) * abs(slope)) break;
+      if (here > 0) {
+        right = length;
+        at_right = here;
+        at_left *= T(0.5);
+      } else {
+        left = length;
+        at_left = here;
+        at_right *= T(0.5);
+      }
+    }
+    return length;
+  }
+
+  /// sum y (C dz) at z - back dz.
+  [[nodiscard]] T constraint_slope(const Data& d, const OcpIterate<T>& it, T back) noexcept {
+    const P zero = P::zero(), rho = P::broadcast(penalty_), by = P::broadcast(back);
+    P total = zero;
+    for (int i = 0; i < d.stages() * d.zs(); i += P::lanes) {
+      const P dz = P::load(it.dz + i), z = fnma(by, dz, P::load(it.z + i));
+      const P kept = P::load(it.multiplier + i);
+      const P below = fma(rho, P::load(d.low + i) - z, kept);
+      const P above = fma(rho, P::load(d.high + i) - z, kept);
+      total = fma(max(below, zero) + min(above, zero), dz, total);
+    }
+    for (int k = 0; k <= d.horizon(); ++k) {
+      for (int p = 0; p < d.row_packs(k); ++p) {
+        const int i = k * d.rs() + p * P::lanes;
+        const P dv = P::load(row_step_ + i), value = fnma(by, dv, P::load(it.row_value + i));
+        const P kept = P::load(it.row_multiplier + i);
+        P y, w;
+        price(P::load(d.l1 + i), P::load(d.l2 + i), rho,
+              max(fma(rho, P::load(d.row_low + i) - value, kept), zero) +
+                  min(fma(rho, P::load(d.row_high + i) - value, kept), zero),
+              y, w);
+        total = fma(y, dv, total);
+      }
+    }
+    return sum(total);
+  }
+
+  T penalty_ = 0, worst_ = 0;
+  T *pull_ = nullptr, *row_pull_ = nullptr, *row_step_ = nullptr;
+};
+
+}  // namespace optcore::inline OPTCORE_ISA::mpc

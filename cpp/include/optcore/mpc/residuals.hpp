@@ -1,0 +1,94 @@
+#pragma once
+
+#include "optcore/mpc/active_set.hpp"
+
+namespace optcore::inline OPTCORE_ISA::mpc {
+
+/// Optimality residuals of a trajectory and its multipliers, from the problem's data alone.
+template <class T>
+struct Residuals {
+  T primal = 0;     ///< largest violation of a bound or hard row
+  T dual = 0;       ///< largest stationarity residual, after the costate recursion
+  T gap = 0;        ///< mean of multiplier times room over all constraints
+  T objective = 0;  ///< without the terms of x0 alone
+  T max_slack = 0;  ///< largest violation of a priced row
+};
+
+/// `it.z` follows the dynamics and `it.hz` is H z + g there; `it.lin` is overwritten.
+template <class T, int Nx, int Nu>
+class ResidualsOf {
+ public:
+  using Data = OcpData<T, Nx, Nu>;
+
+  static Residuals<T> measure(const Data& d, OcpIterate<T>& it) noexcept {
+    Residuals<T> r;
+    T total = 0;
+    int count = 0;
+    const auto pair = [&](T multiplier, T room) {
+      total += abs(multiplier * room);
+      ++count;
+    };
+    for (int k = 0; k <= d.horizon(); ++k) {
+      for (int j = d.first(k); j < d.last(k); ++j) {
+        const int i = k * d.zs() + j;
+        const T y = it.multiplier[i], z = it.z[i];
+        r.objective += T(0.5) * z * (it.hz[i] + d.gradient[i]);
+        if (d.low[i] > -Data::none) pair(max(y, T(0)), z - d.low[i]);
+        if (d.high[i] < Data::none) pair(min(y, T(0)), d.high[i] - z);
+        r.primal = max(r.primal, max(d.low[i] - z, z - d.high[i]));
+      }
+      for (int i = 0; i < d.counts[k]; ++i) row(d, it, k, i, pair, r);
+    }
+    r.objective += T(0.5) * cross_cost(d, it);
+    r.gap = count > 0 ? total / static_cast<T>(count) : T(0);
+    r.dual = stationarity(d, it);
+    return r;
+  }
+
+ private:
+  template <class Pair>
+  static void row(const Data& d, const OcpIterate<T>& it, int k, int i, Pair pair,
+                  Residuals<T>& r) noexcept {
+    const int at = k * d.rs() + i;
+    T value = 0;
+    for (int t = 0; t < d.touched_count; ++t) {
+      const int j = d.touched[t];
+      value += d.coefficients[(k * d.nz() + j) * d.rs() + i] * it.z[k * d.zs() + j];
+    }
+    const T low = d.row_low[at], high = d.row_high[at], y = it.row_multiplier[at];
+    const T excess = max(T(0), max(low - value, value - high));
+    if (d.l1[at] < Data::none) {
+      r.objective += excess * (d.l1[at] + T(0.5) * d.l2[at] * excess);
+      r.max_slack = max(r.max_slack, excess);
+      pair(d.l1[at] + d.l2[at] * excess - abs(y), excess);
+    } else {
+      r.primal = max(r.primal, excess);
+    }
+    if (low > -Data::none) pair(max(y, T(0)), max(T(0), value - low));
+    if (high < Data::none) pair(min(y, T(0)), max(T(0), high - value));
+  }
+
+  /// x0'S'u, half of which the sum over the inputs of stage 0 leaves out.
+  static T cross_cost(const Data& d, const OcpIterate<T>& it) noexcept {
+    T total = 0;
+    for (int j = d.nx(); j < d.nz(); ++j) {
+      for (int i = 0; i < d.nx(); ++i) total += it.z[j] * d.hessian[j * d.zs() + i] * it.z[i];
+    }
+    return total;
+  }
+
+  static T stationarity(const Data& d, OcpIterate<T>& it) noexcept {
+    for (int i = 0; i < d.stages() * d.zs(); ++i) it.lin[i] = it.hz[i] - it.multiplier[i];
+    detail::pull_rows(d, it.row_multiplier, it.lin);
+    T top = 0;
+    for (int k = d.horizon() - 1; k >= 0; --k) {
+      T* here = it.lin + k * d.zs();
+      detail::combine<Data::z_static>(d.zs() / Data::lanes, here, d.nx(), here + d.zs(),
+                                      d.dynamics + k * d.nx() * d.zs(), d.zs(), here);
+      for (int j = d.nx(); j < d.nz(); ++j) top = max(top, abs(here[j]));
+    }
+    return top;
+  }
+};
+
+}  // namespace optcore::inline OPTCORE_ISA::mpc
