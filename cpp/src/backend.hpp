@@ -76,16 +76,24 @@ struct OcpKernels {
   void (*solution)(const void* solver, OcpSize, double* x, double* u) noexcept;
 };
 
+/// Size of a Gaussian process: of a model, or of a likelihood at `points`.
+struct GpSize {
+  int points, dims, outputs;
+  bool more = false;  ///< model: L^-1 too; likelihood: gradients too
+  int kernel_parameters = 0;
+};
+
 /// Exact Gaussian processes of one instruction set; model and evaluator lie in the caller's memory.
 struct GpKernels {
-  std::size_t (*model_bytes)(int capacity, int dims, int outputs, bool with_inverse) noexcept;
-  void* (*model_create)(void* memory, std::size_t bytes, int capacity, int dims, int outputs,
-                        bool with_inverse) noexcept;
+  std::size_t (*model_bytes)(GpSize) noexcept;
+  void* (*model_create)(void* memory, std::size_t bytes, GpSize) noexcept;
   Status (*fit)(void* model, MatrixView<const double> X, MatrixView<const double> Y,
                 const host::GpHyperparameters& hyper) noexcept;
   Status (*append)(void* model, VectorView<const double> x, VectorView<const double> y) noexcept;
   Status (*drop)(void* model, int index) noexcept;
   Status (*refactor)(void* model) noexcept;
+  void (*leave_one_out)(void* model, MatrixView<double> residual,
+                        VectorView<double> variance) noexcept;
   void (*mean)(const void* model, MatrixView<const double> queries,
                MatrixView<double> mean) noexcept;
   void (*predict)(void* model, MatrixView<const double> queries, MatrixView<double> mean,
@@ -100,12 +108,15 @@ struct GpKernels {
   int (*size)(const void* model) noexcept;
   int (*failing_pivot)(const void* model) noexcept;
   double (*log_marginal_likelihood)(const void* model) noexcept;
-  std::size_t (*likelihood_bytes)(int points, int dims, int outputs, bool gradient) noexcept;
-  void* (*likelihood_create)(void* memory, std::size_t bytes, int points, int dims, int outputs,
-                             bool gradient) noexcept;
+  std::size_t (*likelihood_bytes)(GpSize) noexcept;
+  void* (*likelihood_create)(void* memory, std::size_t bytes, GpSize) noexcept;
   Status (*likelihood)(void* evaluator, MatrixView<const double> X, MatrixView<const double> Y,
                        const host::GpHyperparameters& hyper, bool gradient,
                        host::GpLikelihood& out) noexcept;
+  std::size_t (*covariance_bytes)(int points, int dims, int parameters) noexcept;
+  Status (*covariance)(Arena arena, VectorView<const KernelNode> nodes,
+                       VectorView<const double> parameters, MatrixView<const double> X,
+                       MatrixView<const double> Z, bool same, MatrixView<double> out) noexcept;
   Status (*cholesky)(double* a, int size, int stride, double* workspace,
                      int* failing_pivot) noexcept;
   int (*cholesky_rows)(int size) noexcept;

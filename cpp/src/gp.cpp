@@ -21,13 +21,14 @@ bool all_finite(MatrixView<const double> a) noexcept {
 
 }  // namespace
 
-GaussianProcess::GaussianProcess(int capacity, int dims, int outputs, bool with_inverse)
+GaussianProcess::GaussianProcess(int capacity, int dims, int outputs, bool with_inverse,
+                                 int kernel_parameters)
     : capacity_(capacity),
       dims_(dims),
       outputs_(outputs),
-      memory_(gp().model_bytes(capacity, dims, outputs, with_inverse)),
-      model_(gp().model_create(memory_.data(), memory_.bytes(), capacity, dims, outputs,
-                               with_inverse)) {
+      memory_(gp().model_bytes({capacity, dims, outputs, with_inverse, kernel_parameters})),
+      model_(gp().model_create(memory_.data(), memory_.bytes(),
+                               {capacity, dims, outputs, with_inverse, kernel_parameters})) {
   if (model_ == nullptr) throw std::bad_alloc();
 }
 
@@ -38,6 +39,27 @@ Status GaussianProcess::fit(MatrixView<const double> X, MatrixView<const double>
 
 Status GaussianProcess::append(VectorView<const double> x, VectorView<const double> y) noexcept {
   return gp().append(model_, x, y);
+}
+
+Status GaussianProcess::append(MatrixView<const double> X, MatrixView<const double> Y) noexcept {
+  if (X.rows != Y.rows) return Status::shape_mismatch;
+  if (X.rows > capacity_ - size()) return Status::capacity_exceeded;
+  for (int i = 0; i < X.rows; ++i) {
+    const Status status = append(X.row(i), Y.row(i));
+    if (!failed(status)) continue;
+    for (int k = i; k > 0; --k) static_cast<void>(drop(size() - 1));
+    return status;
+  }
+  return Status::ok;
+}
+
+Status GaussianProcess::leave_one_out(MatrixView<double> residual,
+                                      VectorView<double> variance) noexcept {
+  if (residual.rows != size() || residual.cols != outputs_ || variance.size != size()) {
+    return Status::shape_mismatch;
+  }
+  gp().leave_one_out(model_, residual, variance);
+  return Status::ok;
 }
 
 Status GaussianProcess::drop(int index) noexcept { return gp().drop(model_, index); }
@@ -111,17 +133,28 @@ double GaussianProcess::log_marginal_likelihood() const noexcept {
   return gp().log_marginal_likelihood(model_);
 }
 
-GpLikelihoodEvaluator::GpLikelihoodEvaluator(int points, int dims, int outputs, bool gradient)
+GpLikelihoodEvaluator::GpLikelihoodEvaluator(int points, int dims, int outputs, bool gradient,
+                                             int kernel_parameters)
     : gradient_(gradient),
-      memory_(gp().likelihood_bytes(points, dims, outputs, gradient)),
-      likelihood_(gp().likelihood_create(memory_.data(), memory_.bytes(), points, dims, outputs,
-                                         gradient)) {
+      memory_(gp().likelihood_bytes({points, dims, outputs, gradient, kernel_parameters})),
+      likelihood_(gp().likelihood_create(memory_.data(), memory_.bytes(),
+                                         {points, dims, outputs, gradient, kernel_parameters})) {
   if (likelihood_ == nullptr) throw std::bad_alloc();
 }
 
 Status GpLikelihoodEvaluator::evaluate(MatrixView<const double> X, MatrixView<const double> Y,
                                        const GpHyperparameters& hyper, GpLikelihood& out) noexcept {
   return gp().likelihood(likelihood_, X, Y, hyper, gradient_, out);
+}
+
+Status covariance(VectorView<const KernelNode> nodes, VectorView<const double> parameters,
+                  MatrixView<const double> X, MatrixView<const double> Z, bool same,
+                  MatrixView<double> out) {
+  if (X.cols != Z.cols || out.rows != X.rows || out.cols != Z.rows || (same && X.rows != Z.rows)) {
+    return Status::shape_mismatch;
+  }
+  const Buffer memory(gp().covariance_bytes(X.rows, X.cols, parameters.size));
+  return gp().covariance(memory.arena(), nodes, parameters, X, Z, same, out);
 }
 
 Status cholesky(double* a, int size, int stride, double* workspace, int* failing_pivot) noexcept {

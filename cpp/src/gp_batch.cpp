@@ -17,13 +17,13 @@ bool one_or(int size, int batch) noexcept { return size == 1 || size == batch; }
 GaussianProcessBatch::GaussianProcessBatch(VectorView<const int> sizes, int dims, int outputs)
     : dims_(dims), outputs_(outputs), sizes_(sizes.data, sizes.data + sizes.size) {
   std::size_t bytes = 0;
-  for (const int n : sizes_) bytes += gp().model_bytes(n, dims, outputs, false);
+  for (const int n : sizes_) bytes += gp().model_bytes({n, dims, outputs});
   memory_ = Buffer(bytes);
   models_.reserve(sizes_.size());
   auto* room = static_cast<unsigned char*>(memory_.data());
   for (const int n : sizes_) {
-    const std::size_t needed = gp().model_bytes(n, dims, outputs, false);
-    models_.push_back(gp().model_create(room, needed, n, dims, outputs, false));
+    const std::size_t needed = gp().model_bytes({n, dims, outputs});
+    models_.push_back(gp().model_create(room, needed, {n, dims, outputs}));
     if (models_.back() == nullptr) throw std::bad_alloc();
     room += needed;
     total_ += n;

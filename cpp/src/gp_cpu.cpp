@@ -23,41 +23,28 @@ gp::Hyperparameters<double> native(const GpHyperparameters& hyper) noexcept {
           .length_scales = hyper.length_scales,
           .noise = hyper.noise,
           .mean = hyper.mean,
-          .point_noise = hyper.point_noise};
+          .point_noise = hyper.point_noise,
+          .nodes = hyper.nodes,
+          .parameters = hyper.parameters};
 }
 
-std::size_t model_bytes(int capacity, int dims, int outputs, bool with_inverse) noexcept {
+/// Both classes are bound to (points, dims, outputs, more, kernel parameters).
+template <class Object>
+std::size_t bytes_of(GpSize size) noexcept {
   Arena arena = Arena::measure();
-  static_cast<void>(arena.array<Model>(1));
-  Model().bind(arena, capacity, dims, outputs, with_inverse);
+  static_cast<void>(arena.array<Object>(1));
+  Object().bind(arena, size.points, size.dims, size.outputs, size.more, size.kernel_parameters);
   return arena.used();
 }
 
-void* model_create(void* memory, std::size_t bytes, int capacity, int dims, int outputs,
-                   bool with_inverse) noexcept {
+template <class Object>
+void* create(void* memory, std::size_t bytes, GpSize size) noexcept {
   Arena arena(memory, bytes);
-  Model* const room = arena.array<Model>(1);
+  Object* const room = arena.array<Object>(1);
   if (room == nullptr) return nullptr;
-  Model* const model = ::new (static_cast<void*>(room)) Model();
-  model->bind(arena, capacity, dims, outputs, with_inverse);
-  return arena.overflowed() ? nullptr : model;
-}
-
-std::size_t likelihood_bytes(int points, int dims, int outputs, bool gradient) noexcept {
-  Arena arena = Arena::measure();
-  static_cast<void>(arena.array<Likelihood>(1));
-  Likelihood().bind(arena, points, dims, outputs, gradient);
-  return arena.used();
-}
-
-void* likelihood_create(void* memory, std::size_t bytes, int points, int dims, int outputs,
-                        bool gradient) noexcept {
-  Arena arena(memory, bytes);
-  Likelihood* const room = arena.array<Likelihood>(1);
-  if (room == nullptr) return nullptr;
-  Likelihood* const likelihood = ::new (static_cast<void*>(room)) Likelihood();
-  likelihood->bind(arena, points, dims, outputs, gradient);
-  return arena.overflowed() ? nullptr : likelihood;
+  Object* const object = ::new (static_cast<void*>(room)) Object();
+  object->bind(arena, size.points, size.dims, size.outputs, size.more, size.kernel_parameters);
+  return arena.overflowed() ? nullptr : object;
 }
 
 Status likelihood(void* evaluator, MatrixView<const double> X, MatrixView<const double> Y,
@@ -65,6 +52,7 @@ Status likelihood(void* evaluator, MatrixView<const double> X, MatrixView<const 
   gp::LikelihoodOutput<double> result;
   result.log_length_scales = out.log_length_scales;
   result.mean = out.mean;
+  result.parameters = out.parameters;
   const Status status =
       static_cast<Likelihood*>(evaluator)->evaluate(X, Y, native(hyper), gradient, result);
   out.value = result.value;
@@ -74,6 +62,44 @@ Status likelihood(void* evaluator, MatrixView<const double> X, MatrixView<const 
   return status;
 }
 
+struct CovarianceRoom {
+  CovarianceRoom(Arena& arena, int points, int dims, int parameters) noexcept {
+    const int rows = linalg::padded<double>(points);
+    kernel.bind(arena, parameters);
+    x = {arena.array<double>(static_cast<std::size_t>(rows) * static_cast<std::size_t>(dims)), dims,
+         rows};
+  }
+  gp::CompositeKernel<double> kernel;
+  gp::ScaledInputs<double> x;
+};
+
+std::size_t covariance_bytes(int points, int dims, int parameters) noexcept {
+  Arena arena = Arena::measure();
+  const CovarianceRoom room(arena, points, dims, parameters);
+  return arena.used();
+}
+
+Status covariance(Arena arena, VectorView<const KernelNode> nodes,
+                  VectorView<const double> parameters, MatrixView<const double> X,
+                  MatrixView<const double> Z, bool same, MatrixView<double> out) noexcept {
+  constexpr int run = gp::CompositeKernel<double>::run;
+  CovarianceRoom room(arena, X.rows, X.cols, parameters.size);
+  const Status set = room.kernel.set(nodes, parameters, X.cols);
+  if (failed(set)) return set;
+  for (int i = 0; i < X.rows; ++i) {
+    for (int f = 0; f < X.cols; ++f) room.x.feature(f)[i] = X(i, f);
+  }
+  for (int j = 0; j < Z.rows; ++j) {
+    for (int first = 0; first < room.x.stride; first += run) {
+      alignas(64) double values[run];
+      const int count = min(run, room.x.stride - first);
+      room.kernel.values(room.x, first, count, Z.row_data(j), same ? j : -1, values);
+      for (int i = first; i < min(first + count, X.rows); ++i) out(i, j) = values[i - first];
+    }
+  }
+  return Status::ok;
+}
+
 Status cholesky(double* a, int size, int stride, double* workspace, int* failing_pivot) noexcept {
   const linalg::Triangle<double> triangle{a, size, stride};
   linalg::pad_with_identity(triangle);
@@ -81,8 +107,8 @@ Status cholesky(double* a, int size, int stride, double* workspace, int* failing
 }
 
 constexpr GpKernels table = {
-    .model_bytes = model_bytes,
-    .model_create = model_create,
+    .model_bytes = bytes_of<Model>,
+    .model_create = create<Model>,
     .fit =
         [](void* model, MatrixView<const double> X, MatrixView<const double> Y,
            const GpHyperparameters& hyper) noexcept {
@@ -92,6 +118,10 @@ constexpr GpKernels table = {
                  VectorView<const double> y) noexcept { return model_of(model).append(x, y); },
     .drop = [](void* model, int index) noexcept { return model_of(model).drop(index); },
     .refactor = [](void* model) noexcept { return model_of(model).refactor(); },
+    .leave_one_out =
+        [](void* model, MatrixView<double> residual, VectorView<double> variance) noexcept {
+          model_of(model).leave_one_out(residual, variance);
+        },
     .mean = [](const void* model, MatrixView<const double> queries,
                MatrixView<double> mean) noexcept { model_of(model).mean(queries, mean); },
     .predict =
@@ -119,9 +149,11 @@ constexpr GpKernels table = {
     .failing_pivot = [](const void* model) noexcept { return model_of(model).failing_pivot(); },
     .log_marginal_likelihood =
         [](const void* model) noexcept { return model_of(model).log_marginal_likelihood(); },
-    .likelihood_bytes = likelihood_bytes,
-    .likelihood_create = likelihood_create,
+    .likelihood_bytes = bytes_of<Likelihood>,
+    .likelihood_create = create<Likelihood>,
     .likelihood = likelihood,
+    .covariance_bytes = covariance_bytes,
+    .covariance = covariance,
     .cholesky = cholesky,
     .cholesky_rows = [](int size) noexcept { return linalg::padded<double>(size); },
     .cholesky_stride = [](int size) noexcept { return linalg::padded_stride<double>(size); },

@@ -3,9 +3,11 @@
 #include <pybind11/stl.h>
 
 #include <optional>
+#include <vector>
 
 #include "module.hpp"
 #include "numpy_view.hpp"
+#include "optcore/host/gp_file.hpp"
 #include "raise.hpp"
 
 namespace optcore::python {
@@ -22,33 +24,55 @@ VectorView<const double> optional_vector(const std::optional<Array<double>>& a, 
 
 std::string pivot_text(int pivot) { return "pivot of row " + std::to_string(pivot); }
 
+/// Rows of (kind, dims, first parameter, outputs, rank), as gp/kernel_node.hpp says.
+std::vector<KernelNode> kernel_nodes(const Array<int>& a) {
+  const auto rows = matrix_view(a, "nodes");
+  if (rows.cols != 5) throw py::value_error("nodes: need rows of 5 numbers");
+  std::vector<KernelNode> nodes;
+  for (int i = 0; i < rows.rows; ++i) {
+    const int* const r = rows.row_data(i);
+    nodes.push_back({static_cast<KernelKind>(r[0]), r[1], r[2], r[3], r[4]});
+  }
+  return nodes;
+}
+
 /// Keeps the arrays that the hyper-parameters view.
 struct Hyper {
   Array<double> length_scales;
-  std::optional<Array<double>> mean, point_noise;
+  std::optional<Array<double>> mean, point_noise, parameters;
+  std::vector<KernelNode> nodes;
   GpHyperparameters values;
 
   Hyper(int family, double variance, Array<double> scales, double noise,
-        std::optional<Array<double>> prior, std::optional<Array<double>> noises)
-      : length_scales(std::move(scales)), mean(std::move(prior)), point_noise(std::move(noises)) {
+        std::optional<Array<double>> prior, std::optional<Array<double>> noises,
+        const std::optional<Array<int>>& tree, std::optional<Array<double>> tree_parameters)
+      : length_scales(std::move(scales)),
+        mean(std::move(prior)),
+        point_noise(std::move(noises)),
+        parameters(std::move(tree_parameters)) {
+    if (tree) nodes = kernel_nodes(*tree);
     values = {.family = static_cast<GpFamily>(family),
               .variance = variance,
               .length_scales = vector_view(length_scales, "length_scales"),
               .noise = noise,
               .mean = optional_vector(mean, "mean"),
-              .point_noise = optional_vector(point_noise, "point_noise")};
+              .point_noise = optional_vector(point_noise, "point_noise"),
+              .nodes = {nodes.data(), static_cast<int>(nodes.size())},
+              .parameters = optional_vector(parameters, "parameters")};
   }
 };
 
 void bind_model(py::module_& sub) {
   py::class_<GaussianProcess>(sub, "Model", "Exact GP; one thread at a time.")
-      .def(py::init([](int capacity, int dims, int outputs, bool with_inverse) {
+      .def(py::init([](int capacity, int dims, int outputs, bool with_inverse,
+                       int kernel_parameters) {
              if (capacity < 0 || dims < 1 || outputs < 1) {
                throw py::value_error("capacity >= 0, dims >= 1 and outputs >= 1 are needed");
              }
-             return new GaussianProcess(capacity, dims, outputs, with_inverse);
+             return new GaussianProcess(capacity, dims, outputs, with_inverse, kernel_parameters);
            }),
-           py::arg("capacity"), py::arg("dims"), py::arg("outputs"), py::arg("with_inverse"))
+           py::arg("capacity"), py::arg("dims"), py::arg("outputs"), py::arg("with_inverse"),
+           py::arg("kernel_parameters") = 0)
       .def(
           "fit",
           [](GaussianProcess& self, const Array<double>& X, const Array<double>& Y,
@@ -64,11 +88,11 @@ void bind_model(py::module_& sub) {
           py::arg("X").noconvert(), py::arg("Y").noconvert(), py::arg("hyper"))
       .def(
           "append",
-          [](GaussianProcess& self, const Array<double>& x, const Array<double>& y) {
-            raise_if_failed(self.append(vector_view(x, "x"), vector_view(y, "y")), "gp.append",
+          [](GaussianProcess& self, const Array<double>& X, const Array<double>& Y) {
+            raise_if_failed(self.append(matrix_view(X, "X"), matrix_view(Y, "Y")), "gp.append",
                             pivot_text(self.failing_pivot()));
           },
-          py::arg("x").noconvert(), py::arg("y").noconvert())
+          py::arg("X").noconvert(), py::arg("Y").noconvert())
       .def("drop",
            [](GaussianProcess& self, int index) { raise_if_failed(self.drop(index), "gp.drop"); })
       .def("refactor",
@@ -127,6 +151,14 @@ void bind_model(py::module_& sub) {
             return py::make_tuple(slopes, variance_slopes);
           },
           py::arg("X").noconvert(), py::arg("of_variance"))
+      .def("leave_one_out",
+           [](GaussianProcess& self) {
+             Array<double> residual({self.size(), self.outputs()}), variance(self.size());
+             raise_if_failed(self.leave_one_out(mutable_matrix_view(residual, "residual"),
+                                                mutable_vector_view(variance, "variance")),
+                             "gp.leave_one_out");
+             return py::make_tuple(residual, variance);
+           })
       .def_property_readonly("size", &GaussianProcess::size)
       .def_property_readonly("capacity", &GaussianProcess::capacity)
       .def_property_readonly("log_marginal_likelihood", &GaussianProcess::log_marginal_likelihood);
@@ -134,15 +166,17 @@ void bind_model(py::module_& sub) {
 
 void bind_likelihood(py::module_& sub) {
   py::class_<host::GpLikelihoodEvaluator>(sub, "Likelihood")
-      .def(py::init<int, int, int, bool>(), py::arg("points"), py::arg("dims"), py::arg("outputs"),
-           py::arg("gradient"))
+      .def(py::init<int, int, int, bool, int>(), py::arg("points"), py::arg("dims"),
+           py::arg("outputs"), py::arg("gradient"), py::arg("kernel_parameters") = 0)
       .def(
           "evaluate",
           [](host::GpLikelihoodEvaluator& self, const Array<double>& X, const Array<double>& Y,
              const Hyper& hyper) {
             const auto x = matrix_view(X, "X"), y = matrix_view(Y, "Y");
-            Array<double> scales(x.cols), mean(y.cols);
+            const int terms = hyper.values.parameters.size;
+            Array<double> scales(terms > 0 ? 0 : x.cols), mean(y.cols), parameters(terms);
             host::GpLikelihood out;
+            out.parameters = mutable_vector_view(parameters, "parameters");
             out.log_length_scales = mutable_vector_view(scales, "length_scales");
             out.mean = mutable_vector_view(mean, "mean");
             Status status;
@@ -151,10 +185,12 @@ void bind_likelihood(py::module_& sub) {
               status = self.evaluate(x, y, hyper.values, out);
             }
             raise_if_failed(status, "gp.log_marginal_likelihood", pivot_text(out.failing_pivot));
-            return py::make_tuple(out.value, out.log_variance, scales, out.log_noise, mean);
+            return py::make_tuple(out.value, out.log_variance, scales, out.log_noise, mean,
+                                  parameters);
           },
           py::arg("X").noconvert(), py::arg("Y").noconvert(), py::arg("hyper"),
-          "(value, d/d log variance, d/d log length scales, d/d log noise, d/d mean)");
+          "(value, d/d log variance, d/d log length scales, d/d log noise, d/d mean, d/d each "
+          "parameter of a composite kernel)");
 }
 
 }  // namespace
@@ -163,12 +199,41 @@ void bind_gp(py::module_& m) {
   auto sub = m.def_submodule("gp");
   py::class_<Hyper>(sub, "Hyper")
       .def(py::init<int, double, Array<double>, double, std::optional<Array<double>>,
+                    std::optional<Array<double>>, std::optional<Array<int>>,
                     std::optional<Array<double>>>(),
            py::arg("family"), py::arg("variance"), py::arg("length_scales"), py::arg("noise"),
-           py::arg("mean") = py::none(), py::arg("point_noise") = py::none());
+           py::arg("mean") = py::none(), py::arg("point_noise") = py::none(),
+           py::arg("nodes") = py::none(), py::arg("parameters") = py::none());
   bind_model(sub);
   bind_likelihood(sub);
   bind_gp_batch(sub);
+  sub.def(
+      "covariance",
+      [](const Array<int>& nodes, const Array<double>& parameters, const Array<double>& X,
+         const Array<double>& Z, bool same) {
+        const auto x = matrix_view(X, "X"), z = matrix_view(Z, "Z");
+        const auto tree = kernel_nodes(nodes);
+        Array<double> out({x.rows, z.rows});
+        raise_if_failed(host::covariance({tree.data(), static_cast<int>(tree.size())},
+                                         vector_view(parameters, "parameters"), x, z, same,
+                                         mutable_matrix_view(out, "out")),
+                        "gp.covariance");
+        return out;
+      },
+      py::arg("nodes").noconvert(), py::arg("parameters").noconvert(), py::arg("X").noconvert(),
+      py::arg("Z").noconvert(), py::arg("same"));
+  sub.def(
+      "load",
+      [](const std::string& path, int spare, bool with_inverse) {
+        const host::GpFile file = host::read_gp(path);
+        if (!file.reason.empty()) throw py::value_error(file.reason);
+        Status status;
+        GaussianProcess gp = file.gp.process(spare, with_inverse, status);
+        raise_if_failed(status, "gp.load", pivot_text(gp.failing_pivot()));
+        return gp;
+      },
+      py::arg("path"), py::arg("spare"), py::arg("with_inverse"),
+      "The process of a saved file, read and fitted without Python.");
   sub.def("cholesky_shape", [](int size) {
     return py::make_tuple(host::cholesky_rows(size), host::cholesky_stride(size),
                           host::cholesky_workspace(size));

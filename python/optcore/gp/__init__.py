@@ -5,13 +5,28 @@ from __future__ import annotations
 from optcore.gp.batch import GaussianProcessBatch
 from optcore.gp.gaussian_process import GaussianProcess
 from optcore.gp.hyperparameters import LogNormal, OptimizationResult
-from optcore.gp.kernels import RBF, Matern
+from optcore.gp.kernels import (
+    RBF,
+    Constant,
+    Coregionalization,
+    Linear,
+    Matern,
+    Periodic,
+    RationalQuadratic,
+    White,
+)
 
 __all__ = [
     "RBF",
+    "Constant",
+    "Coregionalization",
     "GaussianProcess",
     "GaussianProcessBatch",
+    "Linear",
     "LogNormal",
     "Matern",
     "OptimizationResult",
+    "Periodic",
+    "RationalQuadratic",
+    "White",
 ]

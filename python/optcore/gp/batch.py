@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from optcore import _native
 from optcore.errors import ConfigError, InferenceError, OptcoreError, ShapeError
 from optcore.gp.kernels import RBF, StationaryKernel
+from optcore.gp.likelihood import is_fused
 
 __all__ = ["GaussianProcessBatch"]
 
@@ -55,7 +56,7 @@ class GaussianProcessBatch:
         length_scale: ArrayLike | None = None,
     ) -> None:
         self.kernel = kernel if kernel is not None else RBF()
-        if not isinstance(self.kernel, StationaryKernel):
+        if not (isinstance(self.kernel, StationaryKernel) and is_fused(self.kernel)):
             raise ConfigError("kernel: a batch takes one RBF or Matern; sums and products do not")
         self.noise = np.atleast_1d(np.asarray(noise, dtype=np.float64))
         self.mean = np.atleast_1d(np.asarray(mean, dtype=np.float64))

@@ -19,7 +19,8 @@ from optcore import _native
 from optcore.errors import ConfigError, InferenceError, OptcoreError, ShapeError
 from optcore.gp import store
 from optcore.gp.hyperparameters import LogNormal, OptimizationResult, Problem, maximise
-from optcore.gp.kernels import RBF, StationaryKernel
+from optcore.gp.kernels import RBF, Kernel
+from optcore.gp.likelihood import Evaluator, native_hyper, parameter_count
 
 __all__ = ["GaussianProcess"]
 
@@ -34,7 +35,8 @@ class GaussianProcess:
     """Regression with an exact posterior, which grows and shrinks point by point.
 
     Args:
-        kernel: covariance of the latent function; default RBF() with unit parameters.
+        kernel: covariance of the latent function, sums and products included (optcore.gp.kernels);
+            default RBF() with unit parameters. One RBF or Matern has the fastest loops.
         noise: variance of the observations' noise, output units squared, >= 0.
         mean: prior mean: a number, (o,) numbers, or a function of X (m, d) giving (m,) or (m, o).
         max_jitter: most that may be added to the noise when the covariance is not positive
@@ -53,7 +55,7 @@ class GaussianProcess:
 
     def __init__(
         self,
-        kernel: StationaryKernel | None = None,
+        kernel: Kernel | None = None,
         noise: float = 1e-2,
         mean: float | ArrayLike | MeanFunction = 0.0,
         *,
@@ -64,6 +66,8 @@ class GaussianProcess:
         if not (np.isfinite(max_jitter) and max_jitter >= 0):
             raise ConfigError(f"max_jitter: must be >= 0 and finite, got {max_jitter}")
         self.kernel = kernel if kernel is not None else RBF()
+        if not isinstance(self.kernel, Kernel):
+            raise ConfigError(f"kernel: need a kernel of optcore.gp, got {type(kernel).__name__}")
         self.noise = float(noise)
         self.max_jitter = float(max_jitter)
         self.jitter = 0.0
@@ -102,24 +106,37 @@ class GaussianProcess:
         return self
 
     def append(self, x: ArrayLike, y: ArrayLike) -> None:
-        """Condition on one more point, O(n^2): x (d,), y a number or (o,)."""
+        """Condition on more points, O(n^2) each; on failure all is as before.
+
+        Args:
+            x: (d,) one point, or (k, d) a block.
+            y: a number or (o,), or (k,) or (k, o) for a block.
+
+        Raises:
+            ShapeError: shapes that do not agree with the data held.
+            InferenceError: NaN or infinity; a point that repeats others without noise.
+        """
         model = self._fitted("append")
-        point = np.ascontiguousarray(_numbers(x, "x")).reshape(-1)
-        value = np.ascontiguousarray(_numbers(y, "y")).reshape(-1)
-        if point.size != self._X.shape[1] or value.size != self._Y.shape[1]:
+        dims, outputs = self._X.shape[1], self._Y.shape[1]
+        points = np.ascontiguousarray(_numbers(x, "x"))
+        values = np.ascontiguousarray(_numbers(y, "y"))
+        count = len(points) if points.ndim == 2 else 1
+        if points.shape not in ((dims,), (count, dims)) or values.size != count * outputs:
             raise ShapeError(
-                f"append: need {self._X.shape[1]} inputs and {self._Y.shape[1]} outputs, "
-                f"got {point.size} and {value.size}"
+                f"append: need x ({dims},) or (k, {dims}) and {outputs} outputs each, "
+                f"got {points.shape} and {values.shape}"
             )
-        residual = value - self._prior(point[None, :])[0]
-        if model.size == model.capacity:
-            self._condition(self.X, self.Y, self._noises(), capacity=max(16, 2 * model.size))
-            model = self._fitted("append")
-        model.append(point, residual)
+        points, values = points.reshape(count, dims), values.reshape(count, outputs)
+        residuals = values - self._prior(points)
         n = model.size
-        self._X[n - 1], self._Y[n - 1] = point, value
+        if n + count > model.capacity:
+            model = self._condition(
+                self.X, self.Y, self._noises(), capacity=max(16, 2 * n, n + count)
+            )
+        model.append(points, residuals)
+        self._X[n : n + count], self._Y[n : n + count] = points, values
         if self._point_noise is not None:
-            self._point_noise[n - 1] = 0.0
+            self._point_noise[n : n + count] = 0.0
 
     def drop(self, index: int) -> None:
         """Forget point `index` (negative: from the end), O(n^2); the others keep their order."""
@@ -193,17 +210,39 @@ class GaussianProcess:
         """In nats, summed over the outputs.
 
         With `gradient` also its derivatives with respect to the logarithms of "length_scale" (d,),
-        "variance" and "noise", and to the constant "mean" (o,).
+        "variance" and "noise", and to the constant "mean" (o,). Parameters of several terms are
+        named "k0.length_scale", "k1.period", ... from left to right; "weights" of a
+        Coregionalization are differentiated as they are.
         """
         model = self._fitted("log_marginal_likelihood")
         if not gradient:
             return model.log_marginal_likelihood
-        points, residuals = self.X, self.Y - self._prior(self.X)
-        evaluator = _native.gp.Likelihood(len(points), points.shape[1], residuals.shape[1], True)
-        value, variance, scales, noise, mean = evaluator.evaluate(
-            points, residuals, self._hyper(self._noises(), constant=False)
-        )
-        return value, {"length_scale": scales, "variance": variance, "noise": noise, "mean": mean}
+        residuals = np.ascontiguousarray(self.Y - self._prior(self.X))
+        evaluator = Evaluator(self.X, residuals, self.kernel, self._noises())
+        coordinates = evaluator.coordinates
+        value, slopes, of_mean = evaluator(coordinates.of(self.kernel, self.noise + self.jitter))
+        named: dict[str, Any] = {
+            part.name: slopes[part.place]
+            if part.place.stop - part.place.start > 1
+            or part.field in ("length_scale", "period", "kappa", "weights")
+            else float(slopes[part.place.start])
+            for part in coordinates.parts
+        }
+        return value, {**named, "mean": of_mean}
+
+    def leave_one_out(self) -> tuple[Array, Array]:
+        """What the process would say of each of its points from all the others, O(n^3 / 3).
+
+        Returns:
+            mean (n,) or (n, o), and variance (n,) of the latent function, as predict() gives them.
+
+        Source: Rasmussen & Williams (2006), section 5.4.2.
+        """
+        residual, variance = self._fitted("leave_one_out").leave_one_out()
+        noises = self._noises()
+        latent = variance - (self.noise + self.jitter) - (0.0 if noises is None else noises)
+        mean = self.Y - residual
+        return (mean[:, 0] if self._flat else mean), np.maximum(latent, 0.0)
 
     def optimize(
         self,
@@ -215,12 +254,14 @@ class GaussianProcess:
         tolerance: float = 1e-9,
         seed: int = 0,
     ) -> OptimizationResult:
-        """Set length scales (one per input), variance and noise to a maximum of the likelihood.
+        """Set all parameters of the kernel (length scales: one per input) and the noise to a
+        maximum of the likelihood.
 
         Args:
             restarts: further climbs from random points about the start; the best one counts.
-            bounds: (low, high) for "length_scale", "variance", "noise"; default wide ones from
-                the spread of the data.
+            bounds: (low, high) for "length_scale", "variance", "noise", and what other terms have;
+                "k1.variance" means that of the second term alone. Default: wide ones from the
+                spread of the data.
             priors: LogNormal for the same names; the sum of the logarithms is then maximised.
             max_iterations: of each climb.
             tolerance: relative decrease that ends a climb.
@@ -252,10 +293,11 @@ class GaussianProcess:
         self._fitted("save")
         if callable(self._mean):
             raise ConfigError("save: a mean function cannot be written; use a constant mean")
+        noise = self.noise + self.jitter
         store.write(
-            Path(path), self.kernel, self.noise, self._mean, self.X, self.Y, self._noises(),
-            self._flat,
-        )  # fmt: skip
+            Path(path),
+            store.Saved(self.kernel, noise, self._mean, self.X, self.Y, self._noises(), self._flat),
+        )
 
     @classmethod
     def load(cls, path: str | Path) -> GaussianProcess:
@@ -310,23 +352,19 @@ class GaussianProcess:
         return prior.reshape(len(X), -1)
 
     def _hyper(self, noises: Array | None, *, constant: bool) -> _native.gp.Hyper:
-        dims, outputs = self._X.shape[1], self._Y.shape[1]
         mean = None
         if constant and not callable(self._mean):
-            mean = np.ascontiguousarray(np.broadcast_to(self._mean, (outputs,)))
-        return _native.gp.Hyper(
-            self.kernel.family,
-            self.kernel.variance,
-            self.kernel.length_scales(dims),
-            self.noise + self.jitter,
-            mean,
-            noises,
-        )
+            mean = np.ascontiguousarray(np.broadcast_to(self._mean, (self._Y.shape[1],)))
+        noise = self.noise + self.jitter
+        return native_hyper(self.kernel, self._X.shape[1], noise, mean, noises)
 
-    def _condition(self, X: Array, Y: Array, noises: Array | None, *, capacity: int) -> None:
+    def _condition(
+        self, X: Array, Y: Array, noises: Array | None, *, capacity: int
+    ) -> _native.gp.Model:
         n, dims = X.shape
-        self.kernel.length_scales(dims)  # before anything is changed
-        model = _native.gp.Model(capacity, dims, Y.shape[1], capacity <= _INVERSE_UP_TO)
+        terms = parameter_count(self.kernel, dims)
+        native_hyper(self.kernel, dims, self.noise, None, None)  # errors before any change
+        model = _native.gp.Model(capacity, dims, Y.shape[1], capacity <= _INVERSE_UP_TO, terms)
         self._X, self._Y = np.empty((capacity, dims)), np.empty((capacity, Y.shape[1]))
         self._X[:n], self._Y[:n] = X, Y
         self._point_noise = None
@@ -342,7 +380,7 @@ class GaussianProcess:
                 model.fit(X, targets, self._hyper(noises, constant=True))
                 break
             except InferenceError as error:
-                larger = max(1e-10 * self.kernel.variance, 10 * self.jitter)
+                larger = max(1e-10 * self._prior_power(X), 10 * self.jitter)
                 if "not_positive_definite" not in str(error):
                     raise
                 if larger > self.max_jitter:
@@ -351,11 +389,19 @@ class GaussianProcess:
                     ) from None
                 self.jitter = larger
         self._model = model
+        return model
+
+    def _prior_power(self, X: Array) -> float:
+        """Variance of the latent function at the first point: the scale of a jitter."""
+        return float(self.kernel(X[:1])[0, 0])
 
 
 def _numbers(values: ArrayLike, name: str) -> Array:
     try:
-        return np.asarray(values, dtype=np.float64)
+        array = np.asarray(values)
+        if array.dtype.kind not in "biufO":
+            raise TypeError(f"holds {array.dtype}")
+        return array.astype(np.float64, copy=False)
     except (TypeError, ValueError) as error:
         raise ShapeError(f"{name}: need an array of numbers ({error})") from None
 

@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from optcore import _native
 from optcore.errors import ConfigError, InferenceError
-from optcore.gp.kernels import StationaryKernel
+from optcore.gp.kernels import Kernel
+from optcore.gp.likelihood import Coordinates, Evaluator
 
-__all__ = ["LogNormal", "OptimizationResult", "maximise"]
+__all__ = ["LogNormal", "OptimizationResult", "Problem", "maximise"]
 
 Array = NDArray[np.float64]
-NAMES = ("length_scale", "variance", "noise")
 
 
 @dataclass(frozen=True)
@@ -54,24 +53,9 @@ class Problem:
 
     X: Array  # (n, d)
     Y: Array  # (n, outputs), the mean subtracted
-    kernel: StationaryKernel
+    kernel: Kernel
     noise: float
     point_noise: Array | None
-
-    def start(self) -> Array:
-        """Logarithms: (length scales, variance, noise)."""
-        dims = self.X.shape[1]
-        scales = self.kernel.length_scales(dims)
-        values = np.concatenate([scales, [self.kernel.variance, max(self.noise, 1e-300)]])
-        logs: Array = np.log(values)
-        return logs
-
-    def with_parameters(self, logs: Array) -> tuple[StationaryKernel, float]:
-        values = np.exp(logs)
-        kernel = replace(
-            self.kernel, length_scale=tuple(values[:-2].tolist()), variance=float(values[-2])
-        )
-        return kernel, float(values[-1])
 
 
 def maximise(
@@ -83,21 +67,34 @@ def maximise(
     max_iterations: int,
     tolerance: float,
     seed: int,
-) -> tuple[StationaryKernel, float, OptimizationResult]:
+) -> tuple[Kernel, float, OptimizationResult]:
     """The best kernel and noise over 1 + restarts climbs, and what it took."""
     from scipy.optimize import minimize
 
-    dims = problem.X.shape[1]
-    first = problem.start()
-    limits = _limits(problem, dims, bounds)
-    low, high = np.array(limits).T
-    objective, counter = _objective(problem, dims, priors)
+    evaluator = Evaluator(problem.X, problem.Y, problem.kernel, problem.point_noise)
+    coordinates = evaluator.coordinates
+    first = coordinates.of(problem.kernel, problem.noise)
+    limits = _limits(problem, coordinates, bounds)
+    low, high = limits.T
+    evaluations = 0
+
+    def negative(at: Array) -> tuple[float, Array]:
+        nonlocal evaluations
+        evaluations += 1
+        prior, prior_slopes = log_prior(at)
+        try:
+            value, slopes, _ = evaluator(at)
+        except InferenceError:
+            return _REFUSED, np.zeros_like(at)
+        return -(value + prior), -(slopes + prior_slopes)
+
+    log_prior = _log_prior(coordinates, priors)
     random = np.random.default_rng(seed)
     best = None
     for start in range(1 + restarts):
         begin = first if start == 0 else first + random.normal(0, 1.0, first.size)
         result = minimize(
-            objective,
+            negative,
             np.clip(begin, low, high),
             jac=True,
             method="L-BFGS-B",
@@ -110,12 +107,11 @@ def maximise(
         raise InferenceError(
             "optimize: no start has a positive definite covariance; give a larger noise"
         )
-    kernel, noise = problem.with_parameters(best.x)
-    prior = _log_prior(best.x, dims, priors)[0]
+    kernel, noise = coordinates.kernel_and_noise(best.x)
     summary = OptimizationResult(
-        log_marginal_likelihood=-float(best.fun) - prior,
+        log_marginal_likelihood=-float(best.fun) - log_prior(best.x)[0],
         objective=-float(best.fun),
-        evaluations=counter[0],
+        evaluations=evaluations,
         starts=1 + restarts,
         converged=bool(best.success),
         message=str(best.message),
@@ -126,66 +122,64 @@ def maximise(
 _REFUSED = 1e25  # stands for minus infinity: the line search steps back from it
 
 
+def _check_names(kind: str, names: set[str], coordinates: Coordinates) -> None:
+    known = {part.name for part in coordinates.parts} | {part.field for part in coordinates.parts}
+    if names - known:
+        raise ConfigError(
+            f"{kind}: unknown name {sorted(names - known)}; there are {sorted(known)}"
+        )
+
+
 def _limits(
-    problem: Problem, dims: int, bounds: Mapping[str, tuple[float, float]]
-) -> list[tuple[float, float]]:
-    unknown = set(bounds) - set(NAMES)
-    if unknown:
-        raise ConfigError(f"bounds: unknown name {sorted(unknown)}; there are {NAMES}")
-    for name, (lowest, highest) in bounds.items():
-        if not 0 < lowest <= highest < math.inf:
-            raise ConfigError(f"bounds: {name} needs 0 < low <= high, got {(lowest, highest)}")
+    problem: Problem, coordinates: Coordinates, bounds: Mapping[str, tuple[float, float]]
+) -> Array:
+    """(p, 2) lowest and highest coordinates: as given, else wide ones from the data's spread."""
+    _check_names("bounds", set(bounds), coordinates)
     spread = np.maximum(problem.X.std(axis=0), 1e-300)
     power = float(np.maximum(np.mean(problem.Y**2), 1e-300))
-    given = bounds.get("length_scale")
-    scales = [given or (1e-3 * s, 1e4 * s) for s in spread]
-    variance = bounds.get("variance", (1e-4 * power, 1e5 * power))
-    noise = bounds.get("noise", (1e-8 * power, 1e2 * power))
-    return [(math.log(lo), math.log(hi)) for lo, hi in [*scales, variance, noise]]
+    size = np.maximum(np.mean(problem.X**2, axis=0), 1e-300)
+    limits = np.empty((coordinates.size, 2))
+    for part in coordinates.parts:
+        per_input = spread[: part.place.stop - part.place.start]
+        low, high = {
+            "length_scale": (1e-3 * per_input, 1e4 * per_input),
+            "period": (1e-2 * per_input, 1e2 * per_input),
+            "variance": (1e-4 * power, 1e5 * power),
+            "noise": (1e-8 * power, 1e2 * power),
+            "alpha": (1e-3, 1e4),
+            "weights": (-1e3, 1e3),
+            "kappa": (1e-8, 1e3),
+        }[part.field]
+        if part.field == "variance" and part.place.stop - part.place.start > 1:  # of Linear
+            low, high = low / size[: per_input.size], high / size[: per_input.size]
+        limits[part.place, 0], limits[part.place, 1] = low, high
+    for name, (lowest, highest) in sorted(bounds.items(), key=lambda given: "." in given[0]):
+        for part in coordinates.named(name):
+            if not (lowest <= highest < math.inf and (lowest > 0 or not part.logarithmic)):
+                raise ConfigError(f"bounds: {name} needs 0 < low <= high, got {(lowest, highest)}")
+            limits[part.place] = lowest, highest
+    logarithmic = coordinates.logarithmic[:, None]
+    return np.where(logarithmic, np.log(np.where(logarithmic, limits, 1.0)), limits)
 
 
-def _log_prior(logs: Array, dims: int, priors: Mapping[str, LogNormal]) -> tuple[float, Array]:
-    unknown = set(priors) - set(NAMES)
-    if unknown:
-        raise ConfigError(f"priors: unknown name {sorted(unknown)}; there are {NAMES}")
-    places = {
-        "length_scale": slice(0, dims),
-        "variance": slice(dims, dims + 1),
-        "noise": slice(dims + 1, dims + 2),
-    }
-    value, slope = 0.0, np.zeros_like(logs)
+def _log_prior(
+    coordinates: Coordinates, priors: Mapping[str, LogNormal]
+) -> Callable[[Array], tuple[float, Array]]:
+    """Log density of the priors in the coordinates, and its slopes."""
+    _check_names("priors", set(priors), coordinates)
+    chosen: list[tuple[slice, LogNormal]] = []
     for name, prior in priors.items():
-        z = (logs[places[name]] - math.log(prior.median)) / prior.sigma
-        value -= float(np.sum(0.5 * z**2 + math.log(prior.sigma) + 0.5 * math.log(2 * math.pi)))
-        slope[places[name]] -= z / prior.sigma
-    return value, slope
+        for part in coordinates.named(name):
+            if not part.logarithmic:
+                raise ConfigError(f"priors: {name} may be negative; LogNormal is for positive ones")
+            chosen.append((part.place, prior))
 
+    def density(at: Array) -> tuple[float, Array]:
+        value, slopes = 0.0, np.zeros_like(at)
+        for place, prior in chosen:
+            z = (at[place] - math.log(prior.median)) / prior.sigma
+            value -= float(np.sum(0.5 * z**2 + math.log(prior.sigma) + 0.5 * math.log(2 * math.pi)))
+            slopes[place] -= z / prior.sigma
+        return value, slopes
 
-def _objective(
-    problem: Problem, dims: int, priors: Mapping[str, LogNormal]
-) -> tuple[Callable[[Array], tuple[float, Array]], list[int]]:
-    evaluator = _native.gp.Likelihood(len(problem.X), dims, problem.Y.shape[1], True)
-    counter = [0]
-
-    def negative(logs: Array) -> tuple[float, Array]:
-        counter[0] += 1
-        values = np.exp(logs)
-        hyper = _native.gp.Hyper(
-            problem.kernel.family,
-            values[-2],
-            np.ascontiguousarray(values[:-2]),
-            values[-1],
-            None,
-            problem.point_noise,
-        )
-        try:
-            value, by_variance, by_scales, by_noise, _ = evaluator.evaluate(
-                problem.X, problem.Y, hyper
-            )
-        except InferenceError:
-            return _REFUSED, np.zeros_like(logs)
-        slope = np.concatenate([by_scales, [by_variance, by_noise]])
-        prior, prior_slope = _log_prior(logs, dims, priors)
-        return -(value + prior), -(slope + prior_slope)
-
-    return negative, counter
+    return density

@@ -1,6 +1,8 @@
-"""A Gaussian process in one npz file: plain arrays, no pickle, versioned.
+"""A Gaussian process in one npz file: plain arrays, no pickle, versioned, not compressed.
 
-Keys: format ("optcore.gp"), version, family, variance, length_scale (1,) or (d,), noise, mean
+The kernel is written as the native core's nodes, so host::read_gp() (C++) reads the same file.
+
+Keys: format ("optcore.gp"), version, nodes (k, 5), parameters (p,), noise (jitter included), mean
 (1,) or (o,), X (n, d), Y (n, o), flat (was y one-dimensional), point_noise (n,) or (0,).
 """
 
@@ -13,13 +15,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from optcore.errors import ConfigError
-from optcore.gp.kernels import RBF, Matern, StationaryKernel
+from optcore.errors import ConfigError, OptcoreError
+from optcore.gp.kernels import Kernel, from_tree, tree
 
 __all__ = ["Saved", "read", "write"]
 
 FORMAT = "optcore.gp"
-VERSION = 1
+VERSION = 2  # 1 held one stationary kernel
 Array = NDArray[np.float64]
 
 
@@ -27,7 +29,7 @@ Array = NDArray[np.float64]
 class Saved:
     """What a file holds."""
 
-    kernel: StationaryKernel
+    kernel: Kernel
     noise: float
     mean: Array
     X: Array
@@ -36,52 +38,37 @@ class Saved:
     flat: bool
 
 
-def write(
-    path: Path,
-    kernel: StationaryKernel,
-    noise: float,
-    mean: Array,
-    X: Array,
-    Y: Array,
-    point_noise: Array | None,
-    flat: bool,
-) -> None:
+def write(path: Path, saved: Saved) -> None:
+    nodes, parameters = tree(saved.kernel, saved.X.shape[1])
     with path.open("wb") as file:  # savez would add a suffix to a path
         np.savez(
             file,
             format=np.array(FORMAT),
             version=np.array(VERSION),
-            family=np.array(kernel.family),
-            variance=np.array(kernel.variance),
-            length_scale=np.atleast_1d(np.asarray(kernel.length_scale)),
-            noise=np.array(noise),
-            mean=mean,
-            X=X,
-            Y=Y,
-            flat=np.array(flat),
-            point_noise=np.empty(0) if point_noise is None else point_noise,
+            nodes=nodes,
+            parameters=parameters,
+            noise=np.array(saved.noise),
+            mean=saved.mean,
+            X=saved.X,
+            Y=saved.Y,
+            flat=np.array(saved.flat),
+            point_noise=np.empty(0) if saved.point_noise is None else saved.point_noise,
         )
 
 
 def read(path: Path) -> Saved:
+    """Raises ConfigError where the file is no saved process, or of another version."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # np.load would leave a file of its own open when what it finds is no zip
+        with path.open("rb") as bytes_, np.load(bytes_, allow_pickle=False) as file:
             found = dict(file)
         if str(found["format"]) != FORMAT:
             raise ConfigError(f"{path}: holds '{found['format']}', not '{FORMAT}'")
         if int(found["version"]) != VERSION:
             raise ConfigError(f"{path}: version {found['version']}, this optcore reads {VERSION}")
-        scales = found["length_scale"]
-        scale = float(scales[0]) if scales.size == 1 else tuple(scales.tolist())
-        variance, family = float(found["variance"]), int(found["family"])
-        kernel: StationaryKernel
-        if family == 0:
-            kernel = RBF(scale, variance)
-        else:
-            kernel = Matern(scale, variance, nu={1: 0.5, 2: 1.5, 3: 2.5}[family])
         noises = found["point_noise"]
         return Saved(
-            kernel,
+            from_tree(found["nodes"], found["parameters"]),
             float(found["noise"]),
             found["mean"],
             found["X"],
@@ -89,7 +76,12 @@ def read(path: Path) -> Saved:
             noises if noises.size else None,
             bool(found["flat"]),
         )
-    except (KeyError, ValueError, zipfile.BadZipFile, EOFError) as error:
-        if isinstance(error, ConfigError):
+    except ConfigError:
+        raise
+    except (
+        KeyError, ValueError, IndexError, TypeError, OSError, zipfile.BadZipFile, EOFError,
+        OptcoreError,
+    ) as error:  # fmt: skip
+        if isinstance(error, FileNotFoundError):
             raise
         raise ConfigError(f"{path}: not a saved Gaussian process ({error})") from None

@@ -195,6 +195,35 @@ TYPED_TEST(GpModel, DropEqualsAFitWithoutThePoint) {
   this->expect_agreement(fitted.model, r, 9);
 }
 
+TYPED_TEST(GpModel, LeavesOneOut) {
+  using T = TypeParam;
+  for (const int n : {2, 12, 41}) {
+    Reference r(KernelFamily::matern52, n, 2, 2);
+    for (int i = 0; i < n; ++i) r.point_noise.push_back(0.01 * (i % 7));
+    r.refit();
+    Fitted<T> fitted(r, n, n);
+    std::vector<T> residual(n * 2), variance(n);
+    {
+      const AllocationGuard no_allocation;
+      fitted.model.leave_one_out({residual.data(), n, 2, 2}, {variance.data(), n});
+    }
+    for (int i = 0; i < n; ++i) {
+      Reference others = r;
+      others.X.erase(others.X.begin() + 2 * i, others.X.begin() + 2 * i + 2);
+      others.Y.erase(others.Y.begin() + 2 * i, others.Y.begin() + 2 * i + 2);
+      others.point_noise.erase(others.point_noise.begin() + i);
+      others.refit();
+      const double* const x = &r.X[2 * i];
+      EXPECT_NEAR(variance[i], others.var(x) + r.noise + r.point_noise[i],
+                  10 * TestFixture::tolerance);
+      for (int o = 0; o < 2; ++o) {
+        EXPECT_NEAR(residual[i * 2 + o], r.Y[i * 2 + o] - others.mean(x, o),
+                    10 * TestFixture::tolerance);
+      }
+    }
+  }
+}
+
 TYPED_TEST(GpModel, SlidesOverALongStreamWithoutDrift) {
   using T = TypeParam;
   Reference r(KernelFamily::rbf, 40, 2, 1);

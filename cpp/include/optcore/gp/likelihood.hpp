@@ -13,6 +13,7 @@ struct LikelihoodOutput {
   T log_noise = 0;                       ///< d value / d log(noise), the common part of the noise
   VectorView<T> log_length_scales = {};  ///< (d,) d value / d log(length scale)
   VectorView<T> mean = {};               ///< (outputs,) d value / d constant mean
+  VectorView<T> parameters = {};         ///< of a composite kernel: d value / d each
   int failing_pivot = -1;
 };
 
@@ -24,7 +25,9 @@ struct LikelihoodOutput {
 template <class T>
 class Likelihood {
  public:
-  OPTCORE_HD void bind(Arena& arena, int points, int dims, int outputs, bool gradient) noexcept {
+  /// @param kernel_parameters  most parameters of a composite kernel; 0: none will be evaluated.
+  OPTCORE_HD void bind(Arena& arena, int points, int dims, int outputs, bool gradient,
+                       int kernel_parameters = 0) noexcept {
     const int rows = linalg::padded<T>(points);
     const int stride = linalg::padded_stride<T>(points);
     buffer_ = {arena.array<T>(static_cast<std::size_t>(stride) * static_cast<std::size_t>(rows)),
@@ -32,6 +35,8 @@ class Likelihood {
     inputs_ = {arena.array<T>(static_cast<std::size_t>(rows) * static_cast<std::size_t>(dims)),
                dims, rows};
     weights_ = arena.matrix<T>(outputs, rows);
+    point_ = arena.array<T>(static_cast<std::size_t>(dims));
+    composite_.bind(arena, kernel_parameters);
     sums_ = arena.array<T>(static_cast<std::size_t>((dims + 1) * native_lanes<T>));
     const std::size_t factor = linalg::factor_workspace<T>(points);
     const std::size_t inverse = gradient ? linalg::inverse_workspace<T>(points) : 0;
@@ -49,6 +54,10 @@ class Likelihood {
     }
     const Status checked = detail::check(X, Y, hyper);
     if (failed(checked)) return checked;
+    if (hyper.family == KernelFamily::composite) {
+      const Status set = composite_.set(hyper.nodes, hyper.parameters, d);
+      if (failed(set)) return set;
+    }
     return with_family(hyper.family, [&]<KernelFamily F>() {
       return evaluate_family<F>(X, Y, hyper, gradient, out);
     });
@@ -62,16 +71,24 @@ class Likelihood {
                                     const Hyperparameters<T>& hyper, bool gradient,
                                     LikelihoodOutput<T>& out) noexcept {
     const int n = X.rows, d = X.cols, outputs = Y.cols, rows = linalg::padded<T>(n);
+    constexpr bool composite = F == KernelFamily::composite;
     for (int f = 0; f < d; ++f) {
-      const T scale = static_cast<T>(Correlation<F>::input_scale) / hyper.length_scales[f];
+      const T scale = composite ? T(1) : static_cast<T>(input_scale(F)) / hyper.length_scales[f];
       T* const feature = inputs_.feature(f);
       for (int i = 0; i < n; ++i) feature[i] = X(i, f) * scale;
       detail::set_zero(feature + n, rows - n);
     }
-    fill_covariance<F, T>(inputs_, hyper.variance, hyper.noise, buffer_);
+    T largest = hyper.variance;  // on the diagonal
+    if constexpr (composite) {
+      composite_.fill(inputs_, hyper.noise, buffer_, point_);
+      largest = T(0);
+      for (int i = 0; i < n; ++i) largest = max(largest, buffer_(i, i));
+    } else {
+      fill_covariance<F, T>(inputs_, hyper.variance, hyper.noise, buffer_);
+    }
     detail::add_point_noise(buffer_, hyper.point_noise);
-    const Status status =
-        linalg::factor(buffer_, workspace_, &out.failing_pivot, detail::minimum_pivot(hyper));
+    const Status status = linalg::factor(buffer_, workspace_, &out.failing_pivot,
+                                         detail::minimum_pivot(largest + hyper.noise));
     if (failed(status)) return status;
     T squares = 0;
     for (int o = 0; o < outputs; ++o) {
@@ -96,13 +113,18 @@ class Likelihood {
     T trace = 0;
     for (int i = 0; i < n; ++i) trace += outer(i, i);
     out.log_noise = T(0.5) * hyper.noise * trace;
-    contract<F>(outputs);
-    // the sums run below the diagonal, hence both halves of 1/2 tr(G dK)
-    out.log_variance = hyper.variance * (lane_sum(d) + T(0.5) * trace);
-    for (int f = 0; f < out.log_length_scales.size; ++f) {
-      out.log_length_scales[f] = T(-2) * hyper.variance * lane_sum(f);
+    if constexpr (composite) {
+      contract_composite(out.parameters);
+      return Status::ok;
+    } else {
+      contract<F>(outputs);
+      // the sums run below the diagonal, hence both halves of 1/2 tr(G dK)
+      out.log_variance = hyper.variance * (lane_sum(d) + T(0.5) * trace);
+      for (int f = 0; f < out.log_length_scales.size; ++f) {
+        out.log_length_scales[f] = T(-2) * hyper.variance * lane_sum(f);
+      }
+      return Status::ok;
     }
-    return Status::ok;
   }
 
   [[nodiscard]] OPTCORE_HD T lane_sum(int row) const noexcept {
@@ -157,10 +179,32 @@ class Likelihood {
     }
   }
 
+  /// As contract() for a tree of terms: 1/2 tr(G dK) by its lower triangle, half of its diagonal.
+  OPTCORE_HD void contract_composite(VectorView<T> slopes) noexcept {
+    constexpr int W = native_lanes<T>, run = CompositeKernel<T>::run;
+    const int n = buffer_.size, rows = linalg::padded<T>(n);
+    detail::set_zero(slopes.data, slopes.size);
+    if (slopes.size < composite_.parameters()) return;
+    alignas(64) T weights[run];
+    for (int j = 0; j < n; ++j) {
+      composite_.gather(inputs_, j, point_);
+      for (int first = j / W * W; first < rows; first += run) {
+        const int count = min(run, rows - first);
+        for (int p = 0; p < count; ++p) {
+          const int i = first + p;
+          weights[p] = i < j || i >= n ? T(0) : (i == j ? T(0.5) : T(1)) * outer(i, j);
+        }
+        composite_.add_slopes(inputs_, first, count, point_, j, weights, slopes.data, nullptr);
+      }
+    }
+  }
+
   linalg::Triangle<T> buffer_;
   ScaledInputs<T> inputs_;
   MatrixView<T> weights_;
   T* sums_ = nullptr;
+  T* point_ = nullptr;  // d
+  CompositeKernel<T> composite_;
   T* workspace_ = nullptr;
 };
 

@@ -2,6 +2,7 @@
 
 #include "optcore/core/arena.hpp"
 #include "optcore/core/status.hpp"
+#include "optcore/gp/composite.hpp"
 #include "optcore/gp/detail/checks.hpp"
 #include "optcore/gp/hyperparameters.hpp"
 #include "optcore/gp/stationary.hpp"
@@ -22,8 +23,9 @@ class Model {
   /// Cuts all memory; call once on Arena::measure() for the size and once on the real arena.
   /// @param capacity       most points ever held.
   /// @param with_inverse  also hold L^-1: twice the memory, faster variances of few points.
-  OPTCORE_HD void bind(Arena& arena, int capacity, int dims, int outputs,
-                       bool with_inverse = true) noexcept {
+  /// @param kernel_parameters  most parameters of a composite kernel; 0: none will be fitted.
+  OPTCORE_HD void bind(Arena& arena, int capacity, int dims, int outputs, bool with_inverse = true,
+                       int kernel_parameters = 0) noexcept {
     const int rows = linalg::padded<T>(capacity);
     capacity_ = capacity;
     outputs_ = outputs;
@@ -43,7 +45,9 @@ class Model {
     scratch_ = arena.array<T>(static_cast<std::size_t>(rows) * static_cast<std::size_t>(queries));
     row_ = arena.array<T>(static_cast<std::size_t>(2 * rows));
     query_ = arena.array<T>(static_cast<std::size_t>(dims * queries));
+    point_ = arena.array<T>(static_cast<std::size_t>(dims));
     workspace_ = arena.array<T>(linalg::factor_workspace<T>(capacity));
+    composite_.bind(arena, kernel_parameters);
   }
 
   /// Factor and weights, O(n^3).
@@ -62,6 +66,13 @@ class Model {
   ///
   /// Source: Gill, Golub, Murray & Saunders, Mathematics of Computation 28 (1974), method C1.
   [[nodiscard]] OPTCORE_HD Status drop(int index) noexcept;
+
+  /// What each point says against all the others, O(n^3 / 3).
+  /// @param residual (n, outputs) observation less its mean from the others
+  /// @param variance (n,) of the observation given the others, noise included
+  ///
+  /// Source: Rasmussen & Williams (2006), section 5.4.2.
+  OPTCORE_HD void leave_one_out(MatrixView<T> residual, VectorView<T> variance) noexcept;
 
   /// Factors again from the points held, to end the drift of many updates; O(n^3).
   [[nodiscard]] OPTCORE_HD Status refactor() noexcept;
@@ -98,6 +109,7 @@ class Model {
   [[nodiscard]] OPTCORE_HD int dims() const noexcept { return inputs_.dims; }
   [[nodiscard]] OPTCORE_HD int outputs() const noexcept { return outputs_; }
   [[nodiscard]] OPTCORE_HD T noise() const noexcept { return noise_; }
+  /// Of a composite kernel the largest among the points fitted.
   [[nodiscard]] OPTCORE_HD T prior_variance() const noexcept { return variance_; }
   /// Row of the last factorisation whose pivot was not positive; -1 when it succeeded.
   [[nodiscard]] OPTCORE_HD int failing_pivot() const noexcept { return failing_pivot_; }
@@ -111,6 +123,14 @@ class Model {
   [[nodiscard]] OPTCORE_HD int rows() const noexcept { return linalg::padded<T>(size_); }
   [[nodiscard]] OPTCORE_HD T minimum_pivot() const noexcept {
     return detail::minimum_pivot(variance_ + noise_);
+  }
+  /// Variance of the latent function at a query before any data.
+  [[nodiscard]] OPTCORE_HD T prior_variance_at(const T* query) const noexcept {
+    return family_ == KernelFamily::composite ? composite_.diagonal(query) : variance_;
+  }
+  /// Covariances of points [first, first + count) with a query under a composite kernel.
+  OPTCORE_HD void composite_values(const T* query, int first, int count, T* k) const noexcept {
+    composite_.values(inputs_, first, count, query, -1, k);
   }
   /// Of one query to G registers of points, as stationary.hpp scales them.
   template <int G>
@@ -126,9 +146,9 @@ class Model {
   /// Means from k[i * step + q].
   OPTCORE_HD void means_of_lanes(const T* k, int step, MatrixView<T> mean) const noexcept;
   /// k <- L^-1 k for R registers of queries, k[i * R * lanes + q]; `squares` gets the sums of
-  /// squares when it is not null.
+  /// squares when it is not null. Rows of k before `first`, whole registers, are zero.
   template <int R>
-  OPTCORE_HD void whiten_lanes(T* k, T* squares) const noexcept;
+  OPTCORE_HD void whiten_lanes(T* k, T* squares, int first = 0) const noexcept;
   /// gradient(v, f) = factor * sum_i weights(v, i) d k(x, x_i) / d x_f
   OPTCORE_HD void contract_slopes(const T* query, MatrixView<const T> weights, T factor,
                                   T* gradient) const noexcept;
@@ -162,7 +182,9 @@ class Model {
   T* scratch_ = nullptr;      // rows x tile_rows
   T* row_ = nullptr;          // 2 rows
   T* query_ = nullptr;        // d x tile_rows
+  T* point_ = nullptr;        // d
   T* workspace_ = nullptr;
+  CompositeKernel<T> composite_;
 };
 
 }  // namespace optcore::inline OPTCORE_ISA::gp
@@ -171,4 +193,5 @@ class Model {
 #include "optcore/gp/detail/model_fit.hpp"
 #include "optcore/gp/detail/model_gradient.hpp"
 #include "optcore/gp/detail/model_joint.hpp"
+#include "optcore/gp/detail/model_leave_one_out.hpp"
 #include "optcore/gp/detail/model_query.hpp"

@@ -5,8 +5,15 @@
 
 namespace optcore {
 
-/// Stationary covariance functions: squared exponential and Matérn 1/2, 3/2, 5/2.
-enum class KernelFamily : int { rbf = 0, matern12 = 1, matern32 = 2, matern52 = 3 };
+/// Covariance functions: squared exponential and Matérn 1/2, 3/2, 5/2, each fused into the loops
+/// that use it; or a tree of terms (gp/composite.hpp).
+enum class KernelFamily : int {
+  rbf = 0,
+  matern12 = 1,
+  matern32 = 2,
+  matern52 = 3,
+  composite = 4,
+};
 
 }  // namespace optcore
 
@@ -92,12 +99,23 @@ OPTCORE_INLINE auto with_family(KernelFamily family, Body body) noexcept {
     case KernelFamily::matern12: return body.template operator()<KernelFamily::matern12>();
     case KernelFamily::matern32: return body.template operator()<KernelFamily::matern32>();
     case KernelFamily::matern52: return body.template operator()<KernelFamily::matern52>();
+    case KernelFamily::composite: return body.template operator()<KernelFamily::composite>();
     default: return body.template operator()<KernelFamily::rbf>();
   }
 }
 
+/// What a model multiplies its inputs with beside the inverse length scale; composite: terms scale.
+[[nodiscard]] OPTCORE_HD constexpr double input_scale(KernelFamily family) noexcept {
+  switch (family) {
+    case KernelFamily::rbf: return Correlation<KernelFamily::rbf>::input_scale;
+    case KernelFamily::matern32: return Correlation<KernelFamily::matern32>::input_scale;
+    case KernelFamily::matern52: return Correlation<KernelFamily::matern52>::input_scale;
+    default: return 1;
+  }
+}
+
 [[nodiscard]] OPTCORE_HD constexpr bool is_known(KernelFamily family) noexcept {
-  return family >= KernelFamily::rbf && family <= KernelFamily::matern52;
+  return family >= KernelFamily::rbf && family <= KernelFamily::composite;
 }
 
 /// Training inputs by feature, scaled: feature f of point i is data[f * stride + i]; padding zero.

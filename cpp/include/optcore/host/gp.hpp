@@ -2,12 +2,13 @@
 
 #include "optcore/core/status.hpp"
 #include "optcore/core/view.hpp"
+#include "optcore/gp/kernel_node.hpp"
 #include "optcore/host/buffer.hpp"
 
 namespace optcore::host {
 
-/// Stationary covariance functions, numbered as KernelFamily in gp/stationary.hpp.
-enum class GpFamily : int { rbf = 0, matern12 = 1, matern32 = 2, matern52 = 3 };
+/// Covariance functions, numbered as KernelFamily in gp/stationary.hpp.
+enum class GpFamily : int { rbf = 0, matern12 = 1, matern32 = 2, matern52 = 3, composite = 4 };
 
 /// Hyper-parameters of a Gaussian process; see gp::Hyperparameters.
 struct GpHyperparameters {
@@ -17,6 +18,8 @@ struct GpHyperparameters {
   double noise = 1e-2;                          ///< variance, >= 0
   VectorView<const double> mean = {};           ///< (outputs,) or empty
   VectorView<const double> point_noise = {};    ///< (n,) added to noise, or empty
+  VectorView<const KernelNode> nodes = {};      ///< of a composite kernel, in postfix
+  VectorView<const double> parameters = {};     ///< of its nodes
 };
 
 /// What a likelihood evaluation writes; gradients only when asked for.
@@ -26,6 +29,7 @@ struct GpLikelihood {
   double log_noise = 0;
   VectorView<double> log_length_scales = {};  ///< (d,)
   VectorView<double> mean = {};               ///< (outputs,)
+  VectorView<double> parameters = {};         ///< of a composite kernel, d value / d each
   int failing_pivot = -1;
 };
 
@@ -34,12 +38,17 @@ struct GpLikelihood {
 class GaussianProcess {
  public:
   /// @param with_inverse  hold L^-1 too: twice the memory, faster variances of single points.
+  /// @param kernel_parameters  most parameters of a composite kernel.
   /// @throws std::bad_alloc
-  GaussianProcess(int capacity, int dims, int outputs, bool with_inverse);
+  GaussianProcess(int capacity, int dims, int outputs, bool with_inverse,
+                  int kernel_parameters = 0);
 
   [[nodiscard]] Status fit(MatrixView<const double> X, MatrixView<const double> Y,
                            const GpHyperparameters& hyper) noexcept;
   [[nodiscard]] Status append(VectorView<const double> x, VectorView<const double> y) noexcept;
+  /// A block of points, one after the other; on failure none of them stays.
+  /// @param X (k, d)   @param Y (k, outputs)
+  [[nodiscard]] Status append(MatrixView<const double> X, MatrixView<const double> Y) noexcept;
   [[nodiscard]] Status drop(int index) noexcept;
   [[nodiscard]] Status refactor() noexcept;
 
@@ -57,6 +66,10 @@ class GaussianProcess {
   [[nodiscard]] Status predict_joint(MatrixView<const double> queries, MatrixView<double> mean,
                                      MatrixView<double> covariance,
                                      VectorView<double> scratch) noexcept;
+  /// Observations less their mean from all others (n, outputs), and the variance of each
+  /// observation given the others (n,).
+  [[nodiscard]] Status leave_one_out(MatrixView<double> residual,
+                                     VectorView<double> variance) noexcept;
   [[nodiscard]] std::size_t joint_scratch(int queries) const noexcept;
 
   [[nodiscard]] int size() const noexcept;
@@ -77,7 +90,8 @@ class GaussianProcess {
 class GpLikelihoodEvaluator {
  public:
   /// @throws std::bad_alloc
-  GpLikelihoodEvaluator(int points, int dims, int outputs, bool gradient);
+  GpLikelihoodEvaluator(int points, int dims, int outputs, bool gradient,
+                        int kernel_parameters = 0);
   [[nodiscard]] Status evaluate(MatrixView<const double> X, MatrixView<const double> Y,
                                 const GpHyperparameters& hyper, GpLikelihood& out) noexcept;
 
@@ -86,6 +100,14 @@ class GpLikelihoodEvaluator {
   Buffer memory_;
   void* likelihood_;
 };
+
+/// Covariances k(x_i, z_j) of a covariance function written in nodes, white noise only where
+/// `same` says that Z is X.
+/// @param out (n, m)
+/// @return invalid_argument: no tree, a parameter out of range
+[[nodiscard]] Status covariance(VectorView<const KernelNode> nodes,
+                                VectorView<const double> parameters, MatrixView<const double> X,
+                                MatrixView<const double> Z, bool same, MatrixView<double> out);
 
 /// Cholesky factor in place: `a` holds a symmetric matrix of `size` rows with its rows `stride`
 /// apart; its upper triangle by rows (the lower one by columns) becomes the factor. Room for

@@ -36,7 +36,8 @@ OPTCORE_HD void set_zero(T* first, std::ptrdiff_t count) noexcept {
 template <class T>
 [[nodiscard]] OPTCORE_HD Status check(MatrixView<const T> X, MatrixView<const T> Y,
                                       const Hyperparameters<T>& hyper) noexcept {
-  if (Y.rows != X.rows || hyper.length_scales.size != X.cols ||
+  const bool composite = hyper.family == KernelFamily::composite;
+  if (Y.rows != X.rows || hyper.length_scales.size != (composite ? 0 : X.cols) ||
       (hyper.mean.size != 0 && hyper.mean.size != Y.cols) ||
       (hyper.point_noise.size != 0 && hyper.point_noise.size != X.rows)) {
     return Status::shape_mismatch;

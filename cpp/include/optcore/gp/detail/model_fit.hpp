@@ -13,19 +13,30 @@ OPTCORE_HD Status Model<T>::fit(MatrixView<const T> X, MatrixView<const T> Y,
   if (X.cols != d || Y.cols != outputs_) return Status::shape_mismatch;
   const Status checked = detail::check(X, Y, hyper);
   if (failed(checked)) return checked;
+  const bool composite = hyper.family == KernelFamily::composite;
+  if (composite) {
+    const Status set = composite_.set(hyper.nodes, hyper.parameters, d);
+    if (failed(set)) return set;
+  }
 
   family_ = hyper.family;
   variance_ = hyper.variance;
   noise_ = hyper.noise;
   size_ = factor_.size = inverse_.size = n;
-  const T to_unit = with_family(
-      family_, []<KernelFamily F>() { return static_cast<T>(Correlation<F>::input_scale); });
-  for (int f = 0; f < d; ++f) scale_[f] = to_unit / hyper.length_scales[f];
+  const T to_unit = static_cast<T>(input_scale(family_));
+  for (int f = 0; f < d; ++f) scale_[f] = composite ? T(1) : to_unit / hyper.length_scales[f];
   for (int o = 0; o < outputs_; ++o) prior_mean_[o] = hyper.mean.size > 0 ? hyper.mean[o] : T(0);
   for (int f = 0; f < d; ++f) {
     T* const feature = inputs_.feature(f);
     for (int i = 0; i < n; ++i) feature[i] = X(i, f) * scale_[f];
     detail::set_zero(feature + n, inputs_.stride - n);
+  }
+  if (composite) {
+    variance_ = T(0);
+    for (int i = 0; i < n; ++i) {
+      composite_.gather(inputs_, i, point_);
+      variance_ = max(variance_, composite_.diagonal(point_));
+    }
   }
   for (int i = 0; i < inputs_.stride; ++i) {
     point_noise_[i] = i < hyper.point_noise.size ? hyper.point_noise[i] : T(0);
@@ -42,7 +53,11 @@ OPTCORE_HD Status Model<T>::fit(MatrixView<const T> X, MatrixView<const T> Y,
 template <class T>
 OPTCORE_HD Status Model<T>::factor_points() noexcept {
   with_family(family_, [&]<KernelFamily F>() {
-    fill_covariance<F, T>(inputs_, variance_, noise_, factor_);
+    if constexpr (F == KernelFamily::composite) {
+      composite_.fill(inputs_, noise_, factor_, point_);
+    } else {
+      fill_covariance<F, T>(inputs_, variance_, noise_, factor_);
+    }
     return 0;
   });
   detail::add_point_noise<T>(factor_, {point_noise_, size_});
@@ -110,7 +125,7 @@ OPTCORE_HD Status Model<T>::append(VectorView<const T> x, VectorView<const T> y)
     for (int i = 0; i < rows(); ++i) l[i] = scratch_[i];
     linalg::solve_lower<T>(factor_, l);
   }
-  const T pivot = variance_ + noise_ - linalg::dot(l, l, rows());
+  const T pivot = prior_variance_at(x.data) + noise_ - linalg::dot(l, l, rows());
   if (!(pivot > minimum_pivot())) {
     failing_pivot_ = n;
     return Status::not_positive_definite;

@@ -11,20 +11,34 @@ OPTCORE_HD void Model<T>::contract_slopes(const T* query, MatrixView<const T> we
       2048 / static_cast<int>(sizeof(T));  // points whose slopes wait on the stack
   const int rows = this->rows(), dims = inputs_.dims;
   for (int e = 0; e < weights.rows * dims; ++e) gradient[e] = T(0);
+  if (family_ == KernelFamily::composite) {
+    constexpr int run = CompositeKernel<T>::run;
+    for (int v = 0; v < weights.rows; ++v) {
+      T* const own = gradient + v * dims;
+      for (int i = 0; i < rows; i += run) {
+        composite_.add_slopes(inputs_, i, min(run, rows - i), query, -1, weights.row_data(v) + i,
+                              nullptr, own);
+      }
+      for (int f = 0; f < dims; ++f) own[f] *= factor;
+    }
+    return;
+  }
   alignas(64) T slopes[chunk];
   for (int first = 0; first < rows; first += chunk) {
     const int count = min(chunk, rows - first);
     with_family(family_, [&]<KernelFamily F>() {
-      int i = 0;
-      const auto step = [&]<int G>() {
-        P q[G];
-        scaled_distances(query, first + i, q);
+      if constexpr (F != KernelFamily::composite) {
+        int i = 0;
+        const auto step = [&]<int G>() {
+          P q[G];
+          scaled_distances(query, first + i, q);
 #pragma GCC unroll 4
-        for (int c = 0; c < G; ++c) Correlation<F>::slope(q[c]).store(slopes + i + c * lanes);
-        i += G * lanes;
-      };
-      while (i + 4 * lanes <= count) step.template operator()<4>();
-      while (i < count) step.template operator()<1>();
+          for (int c = 0; c < G; ++c) Correlation<F>::slope(q[c]).store(slopes + i + c * lanes);
+          i += G * lanes;
+        };
+        while (i + 4 * lanes <= count) step.template operator()<4>();
+        while (i < count) step.template operator()<1>();
+      }
       return 0;
     });
     for (int f = 0; f < dims; ++f) {
@@ -68,7 +82,12 @@ OPTCORE_HD void Model<T>::variance_gradient(MatrixView<const T> queries,
     });
     linalg::solve_lower<T>(factor_, w);
     linalg::solve_lower_transposed<T>(factor_, w);
-    contract_slopes(queries.row_data(m), {w, 1, rows(), rows()}, T(-2), gradient.row_data(m));
+    T* const slopes = gradient.row_data(m);
+    contract_slopes(queries.row_data(m), {w, 1, rows(), rows()}, T(-2), slopes);
+    if (family_ == KernelFamily::composite) {
+      composite_.diagonal_slopes(queries.row_data(m), inputs_.dims, point_);
+      for (int f = 0; f < inputs_.dims; ++f) slopes[f] += point_[f];
+    }
   }
 }
 

@@ -32,14 +32,23 @@ OPTCORE_HD void Model<T>::predict_joint(MatrixView<const T> queries, MatrixView<
         const T* const y = scaled + static_cast<std::ptrdiff_t>(h) * height * dims + offset;
         linalg::Tile<T, R> tile;
         for (int q = 0; q < C; ++q) {
-          for (int r = 0; r < R; ++r) {
-            P distance = P::zero();
-            for (int f = 0; f < dims; ++f) {
-              const P difference =
-                  P::load(x + f * height + r * lanes) - P::broadcast(y[f * height + q]);
-              distance = fma(difference, difference, distance);
+          if constexpr (F == KernelFamily::composite) {
+            alignas(64) T k[height];
+            for (int f = 0; f < dims; ++f) point_[f] = y[f * height + q];
+            const int self = c + q - g * height;  // its place in this group of queries
+            composite_.values({x, dims, height}, 0, height, point_, self, k);
+            for (int r = 0; r < R; ++r) tile.v[q][r] = P::load(k + r * lanes);
+            continue;
+          } else {
+            for (int r = 0; r < R; ++r) {
+              P distance = P::zero();
+              for (int f = 0; f < dims; ++f) {
+                const P difference =
+                    P::load(x + f * height + r * lanes) - P::broadcast(y[f * height + q]);
+                distance = fma(difference, difference, distance);
+              }
+              tile.v[q][r] = P::broadcast(variance_) * Correlation<F>::value(distance);
             }
-            tile.v[q][r] = P::broadcast(variance_) * Correlation<F>::value(distance);
           }
         }
         tile.subtract(scratch + group * g, height, scratch + group * h + offset, height, 1, size_);

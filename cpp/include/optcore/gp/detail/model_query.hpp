@@ -25,45 +25,61 @@ template <class T>
 template <KernelFamily F>
 OPTCORE_HD void Model<T>::covariances(const T* query, T* k) const noexcept {
   constexpr int group = 4;  // registers of points at a time, so that latencies overlap
-  const P scale = P::broadcast(variance_);
   const int rows = this->rows();
-  const auto step = [&]<int G>(int i) {
-    P q[G];
-    scaled_distances(query, i, q);
+  if constexpr (F == KernelFamily::composite) {
+    constexpr int run = CompositeKernel<T>::run;
+    for (int i = 0; i < rows; i += run) composite_values(query, i, min(run, rows - i), k + i);
+    for (int i = size_; i < rows; ++i) k[i] = T(0);
+    return;
+  } else {
+    const P scale = P::broadcast(variance_);
+    const auto step = [&]<int G>(int i) {
+      P q[G];
+      scaled_distances(query, i, q);
 #pragma GCC unroll 4
-    for (int c = 0; c < G; ++c) (scale * Correlation<F>::value(q[c])).store(k + i + c * lanes);
-  };
-  int i = 0;
-  for (; i + group * lanes <= rows; i += group * lanes) step.template operator()<group>(i);
-  for (; i < rows; i += lanes) step.template operator()<1>(i);
-  for (i = size_; i < rows; ++i) k[i] = T(0);
+      for (int c = 0; c < G; ++c) (scale * Correlation<F>::value(q[c])).store(k + i + c * lanes);
+    };
+    int i = 0;
+    for (; i + group * lanes <= rows; i += group * lanes) step.template operator()<group>(i);
+    for (; i < rows; i += lanes) step.template operator()<1>(i);
+    for (i = size_; i < rows; ++i) k[i] = T(0);
+  }
 }
 
 template <class T>
 template <KernelFamily F>
 OPTCORE_HD void Model<T>::covariances_transposed(const T* queries, int step, T* k) const noexcept {
   constexpr int group = 4;  // points at a time, so that latencies overlap
-  const P scale = P::broadcast(variance_);
   const int dims = inputs_.dims, n = size_;
-  for (int i = 0; i < n; i += group) {
-    P q[group];
+  if constexpr (F == KernelFamily::composite) {
+    for (int q = 0; q < lanes; ++q) {
+      for (int f = 0; f < dims; ++f) point_[f] = queries[f * step + q];
+      covariances<F>(point_, row_);
+      for (int i = 0; i < rows(); ++i) k[i * step + q] = row_[i];
+    }
+    return;
+  } else {
+    const P scale = P::broadcast(variance_);
+    for (int i = 0; i < n; i += group) {
+      P q[group];
 #pragma GCC unroll 4
-    for (int c = 0; c < group; ++c) q[c] = P::zero();
-    for (int f = 0; f < dims; ++f) {
-      const P query = P::load(queries + f * step);
-      const T* const feature = inputs_.feature(f);
+      for (int c = 0; c < group; ++c) q[c] = P::zero();
+      for (int f = 0; f < dims; ++f) {
+        const P query = P::load(queries + f * step);
+        const T* const feature = inputs_.feature(f);
+#pragma GCC unroll 4
+        for (int c = 0; c < group; ++c) {
+          const P difference = query - P::broadcast(feature[min(i + c, n - 1)]);
+          q[c] = fma(difference, difference, q[c]);
+        }
+      }
 #pragma GCC unroll 4
       for (int c = 0; c < group; ++c) {
-        const P difference = query - P::broadcast(feature[min(i + c, n - 1)]);
-        q[c] = fma(difference, difference, q[c]);
+        if (i + c < n) (scale * Correlation<F>::value(q[c])).store(k + (i + c) * step);
       }
     }
-#pragma GCC unroll 4
-    for (int c = 0; c < group; ++c) {
-      if (i + c < n) (scale * Correlation<F>::value(q[c])).store(k + (i + c) * step);
-    }
+    for (int i = n; i < rows(); ++i) P::zero().store(k + i * step);
   }
-  for (int i = n; i < rows(); ++i) P::zero().store(k + i * step);
 }
 
 template <class T>
@@ -106,7 +122,7 @@ template <class T>
 template <KernelFamily F, int Outputs>
 OPTCORE_HD void Model<T>::mean_of(MatrixView<const T> queries, MatrixView<T> mean,
                                   int first) const noexcept {
-  constexpr int group = 4;
+  constexpr int group = F == KernelFamily::composite ? min(4, CompositeKernel<T>::run / lanes) : 4;
   const int rows = this->rows();
   for (int m = 0; m < queries.rows; ++m) {
     const T* const query = queries.row_data(m);
@@ -114,11 +130,19 @@ OPTCORE_HD void Model<T>::mean_of(MatrixView<const T> queries, MatrixView<T> mea
 #pragma GCC unroll 4
     for (int o = 0; o < Outputs; ++o) sums[o] = P::zero();
     const auto step = [&]<int G>(int i) {
-      P q[G];
-      scaled_distances(query, i, q);
+      P values[G];
+      if constexpr (F == KernelFamily::composite) {
+        alignas(64) T k[G * lanes];
+        composite_values(query, i, G * lanes, k);
+        for (int c = 0; c < G; ++c) values[c] = P::load(k + c * lanes);
+      } else {
+        scaled_distances(query, i, values);
+#pragma GCC unroll 4
+        for (int c = 0; c < G; ++c) values[c] = Correlation<F>::value(values[c]);
+      }
 #pragma GCC unroll 4
       for (int c = 0; c < G; ++c) {
-        const P k = Correlation<F>::value(q[c]);
+        const P k = values[c];
 #pragma GCC unroll 4
         for (int o = 0; o < Outputs; ++o) {
           sums[o] = fma(k, P::load(weights_.row_data(first + o) + i + c * lanes), sums[o]);
@@ -128,8 +152,9 @@ OPTCORE_HD void Model<T>::mean_of(MatrixView<const T> queries, MatrixView<T> mea
     int i = 0;
     for (; i + group * lanes <= rows; i += group * lanes) step.template operator()<group>(i);
     for (; i < rows; i += lanes) step.template operator()<1>(i);
+    const T scale = F == KernelFamily::composite ? T(1) : variance_;
     for (int o = 0; o < Outputs; ++o) {
-      mean(m, first + o) = prior_mean_[first + o] + variance_ * sum(sums[o]);
+      mean(m, first + o) = prior_mean_[first + o] + scale * sum(sums[o]);
     }
   }
 }
@@ -162,7 +187,7 @@ OPTCORE_HD void Model<T>::predict_one(VectorView<const T> query, VectorView<T> m
     for (int i = 0; i < rows(); ++i) row_[i] = scratch_[i];
     linalg::solve_lower<T>(factor_, row_);
   }
-  variance = max(T(0), variance_ - linalg::dot<T>(row_, row_, rows()));
+  variance = max(T(0), prior_variance_at(query.data) - linalg::dot<T>(row_, row_, rows()));
 }
 
 template <class T>
@@ -188,22 +213,24 @@ OPTCORE_HD void Model<T>::predict_lanes(MatrixView<const T> queries, MatrixView<
       squares[q] = square;
     }
   });
-  for (int q = 0; q < count; ++q) variance[q] = max(T(0), variance_ - sum(squares[q]));
+  for (int q = 0; q < count; ++q) {
+    variance[q] = max(T(0), prior_variance_at(queries.row_data(q)) - sum(squares[q]));
+  }
 }
 
 template <class T>
 template <int R>
-OPTCORE_HD void Model<T>::whiten_lanes(T* k, T* squares) const noexcept {
+OPTCORE_HD void Model<T>::whiten_lanes(T* k, T* squares, int first) const noexcept {
   constexpr int C = linalg::tile_columns<T>, step = R * lanes;
   P sums[R];
   for (int r = 0; r < R; ++r) sums[r] = P::zero();
-  for (int j = 0; j < rows(); j += C) {
+  for (int j = first; j < rows(); j += C) {
     const T* const block = factor_.column(j) + j;
     T inverse_diagonal[C];
     for (int q = 0; q < C; ++q) inverse_diagonal[q] = T(1) / block[q * factor_.stride + q];
     linalg::Tile<T, R> tile;
     tile.load(k + j * step, step);
-    tile.subtract(k, step, factor_.data + j, factor_.stride, 1, j);
+    tile.subtract(k + first * step, step, factor_.column(first) + j, factor_.stride, 1, j - first);
     tile.solve_right(block, factor_.stride, inverse_diagonal);
     tile.store(k + j * step, step);
 #pragma GCC unroll 16
@@ -228,7 +255,9 @@ OPTCORE_HD void Model<T>::predict_solving(MatrixView<const T> queries, MatrixVie
   means_of_lanes(scratch_, step, mean);
   alignas(64) T squares[step];
   whiten_lanes<R>(scratch_, squares);
-  for (int q = 0; q < queries.rows; ++q) variance[q] = max(T(0), variance_ - squares[q]);
+  for (int q = 0; q < queries.rows; ++q) {
+    variance[q] = max(T(0), prior_variance_at(queries.row_data(q)) - squares[q]);
+  }
 }
 
 template <class T>
