@@ -10,6 +10,7 @@ __all__ = [
     "DeviceUnavailable",
     "InferenceError",
     "MissingDependency",
+    "ModelFileError",
     "OptcoreError",
     "SceneError",
     "ShapeError",
@@ -41,6 +42,17 @@ class SceneError(OptcoreError, ValueError):
         self.remedy = remedy
         where = self.file if row is None else f"{self.file}, row {row}"
         super().__init__(f"{where}: {problem}" + (f"; {remedy}" if remedy else ""))
+
+
+class ModelFileError(OptcoreError, ValueError):
+    """A model file cannot be used; one line naming file, line and what is wrong."""
+
+    def __init__(self, file: str | Path, problem: str, *, line: int | None = None) -> None:
+        self.file = str(file)
+        self.line = line
+        self.problem = problem
+        where = self.file if line is None else f"{self.file}, line {line}"
+        super().__init__(f"{where}: {problem}")
 
 
 class InferenceError(OptcoreError, ArithmeticError):
