@@ -7,6 +7,7 @@
 #include "optcore/host/gp.hpp"
 #include "optcore/host/loop.hpp"
 #include "optcore/host/mpc.hpp"
+#include "optcore/mpc/dense_types.hpp"
 
 /// Private: what each back-end defines. The CPU has one table of functions per kernel and
 /// instruction set; CUDA has the same functions in namespace cuda (no_cuda.cpp when it is off).
@@ -83,6 +84,18 @@ struct GpSize {
   int kernel_parameters = 0;
 };
 
+/// Dense quadratic programmes; `solver` lies in the caller's memory.
+struct DenseQpKernels {
+  std::size_t (*bytes)(DenseQpSize) noexcept;
+  void* (*create)(void* memory, std::size_t bytes, DenseQpSize) noexcept;
+  Status (*factor)(void* solver, const double* P, const double* G) noexcept;
+  void (*bounds)(void* solver, const double* q, const double* lb, const double* ub, const double* h,
+                 int inequalities, const double* b, int equalities) noexcept;
+  DenseQpInfo (*solve)(void* solver, bool warm, const DenseQpSettings&) noexcept;
+  void (*solution)(const void* solver, double* x) noexcept;
+  void (*multipliers)(const void* solver, double* box, double* rows) noexcept;
+};
+
 /// Exact Gaussian processes of one instruction set; model and evaluator lie in the caller's memory.
 struct GpKernels {
   std::size_t (*model_bytes)(GpSize) noexcept;
@@ -132,6 +145,8 @@ const GpKernels& gp_kernels() noexcept;
 template <Isa>
 const LoopKernels& loop_kernels() noexcept;
 template <Isa>
+const DenseQpKernels& dense_qp_kernels() noexcept;
+template <Isa>
 const OcpKernels& ocp_kernels(OcpSize size) noexcept;
 
 /// The tables for this machine.
@@ -141,6 +156,7 @@ struct Kernels {
   const GpKernels* gp;
   const LoopKernels* loop;
   const OcpKernels& (*ocp)(OcpSize size) noexcept;
+  const DenseQpKernels* dense_qp;
 };
 
 const Kernels& kernels() noexcept;

@@ -27,6 +27,10 @@ template <>
 const OcpKernels& ocp_kernels<Isa::avx2>(OcpSize size) noexcept;
 template <>
 const OcpKernels& ocp_kernels<Isa::avx512>(OcpSize size) noexcept;
+template <>
+const DenseQpKernels& dense_qp_kernels<Isa::avx2>() noexcept;
+template <>
+const DenseQpKernels& dense_qp_kernels<Isa::avx512>() noexcept;
 #endif
 
 namespace {
@@ -61,7 +65,8 @@ Kernels tables() noexcept {
           .belief = &belief_kernels<I>(),
           .gp = &gp_kernels<I>(),
           .loop = &loop_kernels<I>(),
-          .ocp = &ocp_kernels<I>};
+          .ocp = &ocp_kernels<I>,
+          .dense_qp = &dense_qp_kernels<I>()};
 }
 
 Kernels choose() noexcept {

@@ -8,4 +8,5 @@ PYBIND11_MODULE(_native, m) {
   bind_gp(m);
   bind_loop(m);
   bind_mpc(m);
+  bind_dense_qp(m);
 }

@@ -13,6 +13,7 @@ void bind_gp(py::module_& m);
 void bind_gp_batch(py::module_& gp);
 void bind_loop(py::module_& m);
 void bind_mpc(py::module_& m);
+void bind_dense_qp(py::module_& m);
 
 // Parts of the belief submodule, called by bind_belief().
 void bind_sparse_belief(py::module_& sub);

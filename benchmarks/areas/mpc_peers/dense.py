@@ -35,7 +35,7 @@ Solve = Callable[[], Timed]
 
 
 def optcore(p: Problem) -> Solve:
-    from optcore.mpc import solve_qp  # type: ignore[attr-defined]
+    from optcore.mpc import solve_qp
 
     def solve() -> Timed:
         s = solve_qp(p["P"], p["q"], p.get("G"), p.get("h"), p.get("A"), p.get("b"),

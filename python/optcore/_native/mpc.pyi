@@ -9,3 +9,28 @@ class OcpSolver:
     def solve(
         self, x0: _Floats, warm: bool, tolerance: float, max_iterations: int
     ) -> tuple[str, _Floats, _Floats, float, int, float, float, float, float]: ...
+
+def solve_qp(
+    P: _Floats,
+    q: _Floats,
+    G: _Floats | None,
+    h: _Floats | None,
+    A: _Floats | None,
+    b: _Floats | None,
+    lb: _Floats | None,
+    ub: _Floats | None,
+    tolerance: float,
+    max_iterations: int,
+) -> tuple[
+    str,
+    _Floats,
+    _Floats,
+    _Floats,
+    _Floats,
+    float,
+    float,
+    float,
+    float,
+    int,
+    float,
+]: ...
