@@ -58,7 +58,8 @@ def test_random_programmes_satisfy_the_optimality_conditions(seed: int) -> None:
     rank = int(rng.integers(0, n + 1)) if rng.random() < 0.3 else n
     root = rng.normal(size=(n, rank)) * 10.0 ** rng.uniform(-1, 1, size=rank)
     inside = rng.normal(size=n)
-    p: dict[str, Any] = {"P": root @ root.T, "q": rng.normal(size=n)}
+    full = 1e-3 * (rank == n) * np.eye(n)  # singular, or of a condition that doubles resolve
+    p: dict[str, Any] = {"P": root @ root.T + full, "q": rng.normal(size=n)}
     p["G"] = rng.normal(size=(m, n)) * 10.0 ** rng.uniform(-1, 1, size=(m, 1))
     p["h"] = p["G"] @ inside + rng.exponential(size=m) * (rng.random(m) < 0.8)  # some degenerate
     if e and e < n:
