@@ -295,9 +295,8 @@ class DenseQp {
     T last = infinity<T>();
     for (int round = 0; !failed(status); ++round) {
       const bool doubtful = round == 0 && set_.doubtful();
-      if ((set_.count() == 0 && well_conditioned_ && !doubtful) || round == refinements) {
-        return status;
-      }
+      if (set_.count() == 0 && well_conditioned_ && !doubtful) return status;
+      if (round == refinements) return violation() <= T(1e4) * tolerance ? status : unresolved;
       T dual = 0;
       if (!well_conditioned_) {
         dual = residual(step_);
@@ -320,6 +319,19 @@ class DenseQp {
       subtract_changes();
     }
     return status;
+  }
+
+  /// Conditions beyond what the scalar resolves: the iterate stays, the claim does not.
+  static constexpr Status unresolved = Status::max_iterations;
+
+  /// Largest violation at x, from G itself.
+  [[nodiscard]] T violation() noexcept {
+    constraint_values(x_, checked_);
+    T worst = 0;
+    for (int i = 0; i < values(); ++i) {
+      worst = max(worst, max(checked_[i] - high_[i], low_[i] - checked_[i]));
+    }
+    return worst;
   }
 
   /// r <- P x + q + proximal (x - centre) + (I; G)' lambda; its largest entry

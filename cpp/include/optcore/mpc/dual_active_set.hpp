@@ -214,7 +214,7 @@ class DualActiveSet {
     lambda_[n] = change_[n] = 0;
     value_[n] = y_[i];
     ++count_;
-    const bool independent = pivot > T(1e4) * epsilon<T>() * scale;
+    const bool independent = pivot > (sizeof(T) == 8 ? T(1e-9) : T(1e-4)) * scale;
     pivot_[n] = independent ? pivot : T(0);
     return independent;
   }
