@@ -1,0 +1,7 @@
+"""The three kernels behind the calls of the user's manual."""
+
+from __future__ import annotations
+
+from optcore.algorithm_optimizer.mpc import MPCOptimizer, MPCResult
+
+__all__ = ["MPCOptimizer", "MPCResult"]
