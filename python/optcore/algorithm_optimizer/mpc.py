@@ -160,8 +160,8 @@ class MPCOptimizer:
                 [0.5 * dt * dt * eye, dt * eye]
             )
         raise ConfigError(
-            f"no model is known for {n} states and {m} inputs (only for nx = nu and nx = 2 nu); give "
-            "one: MPCOptimizer(model=(A, B)), or model=function of dt that returns them"
+            f"no model is known for {n} states and {m} inputs (only for nx = nu and nx = 2 nu); "
+            "give one: MPCOptimizer(model=(A, B)), or model=function of dt that returns them"
         )
 
 
