@@ -5,6 +5,7 @@
 #include "optcore/core/status.hpp"
 #include "optcore/core/view.hpp"
 #include "optcore/host/gp.hpp"
+#include "optcore/host/gp_sparse.hpp"
 #include "optcore/host/loop.hpp"
 #include "optcore/host/mpc.hpp"
 #include "optcore/mpc/dense_types.hpp"
@@ -137,11 +138,35 @@ struct GpKernels {
   std::size_t (*cholesky_workspace)(int size) noexcept;
 };
 
+/// Gaussian processes through inducing inputs; the model lies in the caller's memory.
+struct GpSparseKernels {
+  std::size_t (*bytes)(int inducing, int dims, int outputs) noexcept;
+  void* (*create)(void* memory, std::size_t bytes, int inducing, int dims, int outputs) noexcept;
+  Status (*begin)(void* model, MatrixView<const double> Z, const host::GpHyperparameters& hyper,
+                  double jitter) noexcept;
+  Status (*add)(void* model, MatrixView<const double> X, MatrixView<const double> Y) noexcept;
+  Status (*finish)(void* model) noexcept;
+  Status (*predict)(void* model, MatrixView<const double> queries, MatrixView<double> mean,
+                    VectorView<double> variance) noexcept;
+  void (*begin_gradient)(void* model) noexcept;
+  Status (*add_gradient)(void* model, MatrixView<const double> X,
+                         MatrixView<const double> Y) noexcept;
+  void (*finish_gradient)(void* model, host::GpBoundGradient& out) noexcept;
+  double (*bound)(const void* model) noexcept;
+  int (*failing_pivot)(const void* model) noexcept;
+  std::size_t (*choose_bytes)(int candidates, int dims, int most) noexcept;
+  Status (*choose)(void* memory, std::size_t bytes, MatrixView<const double> candidates,
+                   const host::GpHyperparameters& hyper, double tolerance, VectorView<int> chosen,
+                   int& count) noexcept;
+};
+
 /// Each defined once per instruction set by <kernel>_cpu.cpp.
 template <Isa>
 const BeliefKernels& belief_kernels() noexcept;
 template <Isa>
 const GpKernels& gp_kernels() noexcept;
+template <Isa>
+const GpSparseKernels& gp_sparse_kernels() noexcept;
 template <Isa>
 const LoopKernels& loop_kernels() noexcept;
 template <Isa>
@@ -154,6 +179,7 @@ struct Kernels {
   Isa isa;
   const BeliefKernels* belief;
   const GpKernels* gp;
+  const GpSparseKernels* gp_sparse;
   const LoopKernels* loop;
   const OcpKernels& (*ocp)(OcpSize size) noexcept;
   const DenseQpKernels* dense_qp;

@@ -20,6 +20,10 @@ const GpKernels& gp_kernels<Isa::avx2>() noexcept;
 template <>
 const GpKernels& gp_kernels<Isa::avx512>() noexcept;
 template <>
+const GpSparseKernels& gp_sparse_kernels<Isa::avx2>() noexcept;
+template <>
+const GpSparseKernels& gp_sparse_kernels<Isa::avx512>() noexcept;
+template <>
 const LoopKernels& loop_kernels<Isa::avx2>() noexcept;
 template <>
 const LoopKernels& loop_kernels<Isa::avx512>() noexcept;
@@ -64,6 +68,7 @@ Kernels tables() noexcept {
   return {.isa = I,
           .belief = &belief_kernels<I>(),
           .gp = &gp_kernels<I>(),
+          .gp_sparse = &gp_sparse_kernels<I>(),
           .loop = &loop_kernels<I>(),
           .ocp = &ocp_kernels<I>,
           .dense_qp = &dense_qp_kernels<I>()};

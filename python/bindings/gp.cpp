@@ -234,6 +234,7 @@ void bind_gp(py::module_& m) {
       },
       py::arg("path"), py::arg("spare"), py::arg("with_inverse"),
       "The process of a saved file, read and fitted without Python.");
+  bind_gp_sparse(sub);
   sub.def("cholesky_shape", [](int size) {
     return py::make_tuple(host::cholesky_rows(size), host::cholesky_stride(size),
                           host::cholesky_workspace(size));

@@ -15,6 +15,7 @@ from optcore.gp.kernels import (
     RationalQuadratic,
     White,
 )
+from optcore.gp.sparse import SparseGaussianProcess
 
 __all__ = [
     "RBF",
@@ -28,5 +29,6 @@ __all__ = [
     "OptimizationResult",
     "Periodic",
     "RationalQuadratic",
+    "SparseGaussianProcess",
     "White",
 ]

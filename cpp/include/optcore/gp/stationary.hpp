@@ -92,16 +92,24 @@ struct Correlation<KernelFamily::matern52> {
   }
 };
 
-/// Calls body.template operator()<family>().
+/// Calls body.template operator()<family>() for one that is not composite.
 template <class Body>
-OPTCORE_INLINE auto with_family(KernelFamily family, Body body) noexcept {
+OPTCORE_INLINE auto with_stationary(KernelFamily family, Body body) noexcept {
   switch (family) {
     case KernelFamily::matern12: return body.template operator()<KernelFamily::matern12>();
     case KernelFamily::matern32: return body.template operator()<KernelFamily::matern32>();
     case KernelFamily::matern52: return body.template operator()<KernelFamily::matern52>();
-    case KernelFamily::composite: return body.template operator()<KernelFamily::composite>();
     default: return body.template operator()<KernelFamily::rbf>();
   }
+}
+
+/// Calls body.template operator()<family>().
+template <class Body>
+OPTCORE_INLINE auto with_family(KernelFamily family, Body body) noexcept {
+  if (family == KernelFamily::composite) {
+    return body.template operator()<KernelFamily::composite>();
+  }
+  return with_stationary(family, body);
 }
 
 /// What a model multiplies its inputs with beside the inverse length scale; composite: terms scale.

@@ -1,0 +1,60 @@
+#pragma once
+
+#include "optcore/core/status.hpp"
+#include "optcore/core/view.hpp"
+#include "optcore/host/buffer.hpp"
+#include "optcore/host/gp.hpp"
+
+namespace optcore::host {
+
+/// Derivatives of the bound by the logarithms of the hyper-parameters; see gp::BoundGradient.
+struct GpBoundGradient {
+  double log_variance = 0;
+  double log_noise = 0;
+  VectorView<double> log_length_scales = {};  ///< (d,)
+};
+
+/// Gaussian process through inducing inputs (gp::Sparse) for the instruction set of this machine,
+/// owning its memory: about 9 m^2 numbers, whatever the number of rows. One thread at a time; no
+/// call but the constructor allocates.
+class SparseGaussianProcess {
+ public:
+  /// @throws std::bad_alloc
+  SparseGaussianProcess(int inducing, int dims, int outputs);
+
+  /// See gp::Sparse for what each does and returns. finish() is not_ready before begin(), predict()
+  /// and begin_gradient() before finish().
+  [[nodiscard]] Status begin(MatrixView<const double> Z, const GpHyperparameters& hyper,
+                             double jitter) noexcept;
+  [[nodiscard]] Status add(MatrixView<const double> X, MatrixView<const double> Y) noexcept;
+  [[nodiscard]] Status finish() noexcept;
+  [[nodiscard]] Status predict(MatrixView<const double> queries, MatrixView<double> mean,
+                               VectorView<double> variance) noexcept;
+  [[nodiscard]] Status begin_gradient() noexcept;
+  [[nodiscard]] Status add_gradient(MatrixView<const double> X,
+                                    MatrixView<const double> Y) noexcept;
+  [[nodiscard]] Status finish_gradient(GpBoundGradient& out) noexcept;
+
+  [[nodiscard]] double bound() const noexcept;
+  [[nodiscard]] int failing_pivot() const noexcept;
+  [[nodiscard]] int inducing() const noexcept { return inducing_; }
+  [[nodiscard]] int dims() const noexcept { return dims_; }
+  [[nodiscard]] int outputs() const noexcept { return outputs_; }
+
+ private:
+  enum class Stage { empty, adding, ready, gradient };
+
+  int inducing_, dims_, outputs_;
+  Stage stage_ = Stage::empty;
+  Buffer memory_;
+  void* model_;
+};
+
+/// Indices of `chosen.size` candidates (or fewer, `count`) by pivoted Cholesky; see
+/// gp::InducingChoice. Allocates its workspace.
+/// @throws std::bad_alloc
+[[nodiscard]] Status choose_inducing(MatrixView<const double> candidates,
+                                     const GpHyperparameters& hyper, double tolerance,
+                                     VectorView<int> chosen, int& count);
+
+}  // namespace optcore::host

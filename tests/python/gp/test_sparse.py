@@ -1,0 +1,156 @@
+"""Inducing inputs against the NumPy oracle, the exact model, finite differences and a real arm."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from optcore.errors import ConfigError, InferenceError, OptcoreError, ShapeError
+from optcore.gp import RBF, GaussianProcess, Matern, SparseGaussianProcess
+from optcore.reference import gp as reference
+
+SHAPES = {
+    "rbf": RBF,
+    "matern12": lambda s, v: Matern(s, v, nu=0.5),
+    "matern32": lambda s, v: Matern(s, v, nu=1.5),
+    "matern52": lambda s, v: Matern(s, v, nu=2.5),
+}
+
+
+def problem(n: int, d: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    X = rng.uniform(-2, 2, (n, d))
+    y = np.sin(X @ rng.normal(size=d)) + 0.1 * rng.normal(size=n)
+    return X, y, rng.uniform(-2, 2, (7, d))
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    st.integers(1, 230), st.integers(1, 40), st.integers(1, 5), st.integers(0, 9999),
+    st.sampled_from([*SHAPES]),
+)  # fmt: skip
+def test_bound_and_posterior_agree_with_their_definition(
+    n: int, m: int, d: int, seed: int, shape: str
+) -> None:
+    X, y, queries = problem(n, d, seed)
+    rng = np.random.default_rng(seed)
+    Z = rng.uniform(-2, 2, (m, d))
+    exact = reference.Gp(X, y, rng.uniform(0.5, 2, d), rng.uniform(0.5, 2), 0.05, shape)
+    gp = SparseGaussianProcess(
+        SHAPES[shape](exact.scales, exact.variance), 0.05, inducing=Z, jitter=1e-6
+    ).fit(X, y)
+    jitter = 1e-6 * exact.variance
+    assert gp.bound() == pytest.approx(reference.sparse_bound(exact, Z, jitter), rel=1e-7, abs=1e-6)
+    mean, variance = reference.sparse_predict(exact, Z, queries, jitter)
+    np.testing.assert_allclose(gp.predict(queries)[0], mean, atol=1e-6)
+    np.testing.assert_allclose(gp.predict(queries)[1], variance, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_gradient_of_the_bound_follows_finite_differences(shape: str, outputs: int) -> None:
+    X, y, _ = problem(250, 3, 1)
+    Y = np.column_stack([(k + 1) * np.roll(y, k) for k in range(outputs)])
+    Z = X[::8]
+    logs = np.log([0.8, 1.1, 1.6, 1.3, 0.04])
+
+    def at(logs: np.ndarray) -> SparseGaussianProcess:
+        v = np.exp(logs)
+        kernel = SHAPES[shape](v[:3], v[3])
+        return SparseGaussianProcess(kernel, v[4], inducing=Z, mean=0.2).fit(X, Y)
+
+    _, slope = at(logs).bound(gradient=True)
+    ours = np.array([*slope["length_scale"], slope["variance"], slope["noise"]])
+    h = 1e-5
+    for i, value in enumerate(ours):
+        step = h * np.eye(5)[i]
+        rise = (at(logs + step).bound() - at(logs - step).bound()) / (2 * h)
+        assert value == pytest.approx(rise, rel=1e-5, abs=1e-4)
+
+
+def test_with_every_row_an_inducing_input_it_is_the_exact_model() -> None:
+    X, y, queries = problem(60, 2, 3)
+    exact = GaussianProcess(RBF([0.9, 1.2], 1.5), noise=0.02).fit(X, y)
+    gp = SparseGaussianProcess(RBF([0.9, 1.2], 1.5), 0.02, inducing=X, jitter=1e-10).fit(X, y)
+    assert gp.bound() == pytest.approx(exact.log_marginal_likelihood(), abs=1e-4)
+    np.testing.assert_allclose(gp.predict(queries)[0], exact.predict(queries)[0], atol=1e-5)
+    np.testing.assert_allclose(gp.predict(queries)[1], exact.predict(queries)[1], atol=1e-5)
+    few = SparseGaussianProcess(RBF([0.9, 1.2], 1.5), 0.02, inducing=8).fit(X, y)
+    assert few.bound() < exact.log_marginal_likelihood()
+
+
+def test_chosen_inputs_are_those_of_a_pivoted_cholesky() -> None:
+    X, y, _ = problem(300, 2, 4)
+    kernel = Matern([0.7, 1.3], 2.0)
+    gp = SparseGaussianProcess(kernel, 0.05, inducing=25).fit(X, y)
+    left = np.full(300, 2.0)
+    rows: list[np.ndarray] = []
+    chosen = []
+    for _ in range(25):
+        best = int(np.argmax(left))
+        chosen.append(best)
+        k = reference.covariance(X[[best]], X, np.array([0.7, 1.3]), 2.0, "matern52")[0]
+        row = (k - sum((r[best] * r for r in rows), np.zeros(300))) / np.sqrt(left[best])
+        rows.append(row)
+        left = left - row**2
+        left[best] = 0
+    np.testing.assert_array_equal(gp.inducing_inputs, X[chosen])
+
+
+def test_repeated_rows_are_chosen_once() -> None:
+    X = np.repeat(np.linspace(0, 1, 10)[:, None], 30, axis=0)
+    gp = SparseGaussianProcess(RBF(0.05), 0.01, inducing=100).fit(X, np.sin(6 * X[:, 0]))
+    assert len(gp.inducing_inputs) == 10
+
+
+def test_rows_stream_from_a_file_of_any_dtype_and_memory_stays_small(tmp_path: Path) -> None:
+    X, y, queries = problem(20_000, 2, 5)
+    for name, array in (("X", X), ("y", y)):
+        np.save(tmp_path / f"{name}.npy", array.astype(np.float32))
+    mapped = [np.load(tmp_path / f"{name}.npy", mmap_mode="r") for name in ("X", "y")]
+    gp = SparseGaussianProcess(RBF(0.8), 0.02, inducing=30).fit(*mapped)
+    whole = SparseGaussianProcess(RBF(0.8), 0.02, inducing=gp.inducing_inputs).fit(X, y)
+    np.testing.assert_allclose(gp.predict(queries)[0], whole.predict(queries)[0], atol=1e-4)
+    assert isinstance(gp._X, np.memmap)
+
+
+def test_optimising_raises_the_bound_and_predicts_better() -> None:
+    rng = np.random.default_rng(6)
+    X = rng.uniform(-2, 2, (2000, 3))
+    y = np.sin(2 * X[:, 0]) + 0.3 * X[:, 1] + 0.1 * rng.normal(size=2000)  # X[:, 2] does nothing
+    gp = SparseGaussianProcess(RBF([1.0, 1.0, 1.0]), 0.1, inducing=40).fit(X, y)
+    before = gp.bound()
+    result = gp.optimize(max_iterations=30)
+    assert result.log_marginal_likelihood == gp.bound() > before + 100
+    assert gp.noise == pytest.approx(0.01, rel=0.1)
+    scales = np.asarray(gp.kernel.length_scale)
+    assert scales[2] > 10 * scales[0]
+
+
+def test_bad_input_is_named() -> None:
+    X, y, _ = problem(30, 2, 7)
+    with pytest.raises(ConfigError, match="noise"):
+        SparseGaussianProcess(noise=0.0)
+    with pytest.raises(ConfigError, match="inducing"):
+        SparseGaussianProcess(inducing=0)
+    with pytest.raises(OptcoreError, match="call fit"):
+        SparseGaussianProcess().predict(X)
+    with pytest.raises(ShapeError, match="y: need"):
+        SparseGaussianProcess().fit(X, y[:-1])
+    with pytest.raises(ShapeError, match="numbers"):
+        SparseGaussianProcess().fit(np.array([["a"]]), [1.0])
+    with pytest.raises(ShapeError, match="inducing"):
+        SparseGaussianProcess(inducing=X[:, :1]).fit(X, y)
+    with pytest.raises(InferenceError, match="not_finite"):
+        SparseGaussianProcess(inducing=5).fit(X, np.where(np.arange(30) == 3, np.nan, y))
+    with pytest.raises(InferenceError, match="inducing input 1"):
+        SparseGaussianProcess(inducing=X[[0, 0]], jitter=0.0).fit(X, y)
+    gp = SparseGaussianProcess(inducing=5).fit(X, y)
+    with pytest.raises(ShapeError, match="X: need"):
+        gp.predict(X[:, :1])
+    with pytest.raises(InferenceError):
+        gp.predict([[np.nan, 0.0]])
