@@ -16,6 +16,7 @@ from optcore.gp.kernels import (
     White,
 )
 from optcore.gp.sparse import SparseGaussianProcess
+from optcore.gp.streaming import StreamingGaussianProcess, StreamingReport
 
 __all__ = [
     "RBF",
@@ -30,5 +31,7 @@ __all__ = [
     "Periodic",
     "RationalQuadratic",
     "SparseGaussianProcess",
+    "StreamingGaussianProcess",
+    "StreamingReport",
     "White",
 ]

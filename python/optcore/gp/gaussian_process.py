@@ -80,13 +80,21 @@ class GaussianProcess:
 
     # --- data in ------------------------------------------------------------------------------
 
-    def fit(self, X: ArrayLike, y: ArrayLike, *, point_noise: ArrayLike | None = None) -> Any:
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        point_noise: ArrayLike | None = None,
+        capacity: int | None = None,
+    ) -> Any:
         """Condition on data and return self. Earlier data are forgotten.
 
         Args:
             X: (n, d).
             y: (n,) or (n, o).
             point_noise: (n,) variances added to the noise of each point.
+            capacity: points to have room for, so that append() allocates nothing up to there.
 
         Raises:
             ShapeError: shapes that do not agree, no point, no input, text.
@@ -102,7 +110,7 @@ class GaussianProcess:
                     f"point_noise: need {len(points)} variances >= 0, got {noises.shape}"
                 )
         self._flat = flat
-        self._condition(points, values, noises, capacity=len(points))
+        self._condition(points, values, noises, capacity=max(len(points), capacity or 0))
         return self
 
     def append(self, x: ArrayLike, y: ArrayLike) -> None:
@@ -127,7 +135,7 @@ class GaussianProcess:
                 f"got {points.shape} and {values.shape}"
             )
         points, values = points.reshape(count, dims), values.reshape(count, outputs)
-        residuals = values - self._prior(points)
+        residuals = values - self._prior(points) if callable(self._mean) else values
         n = model.size
         if n + count > model.capacity:
             model = self._condition(
@@ -137,6 +145,10 @@ class GaussianProcess:
         self._X[n : n + count], self._Y[n : n + count] = points, values
         if self._point_noise is not None:
             self._point_noise[n : n + count] = 0.0
+
+    def refactor(self) -> None:
+        """Compute the factor anew from the points held, O(n^3): ends the drift of many updates."""
+        self._fitted("refactor").refactor()
 
     def drop(self, index: int) -> None:
         """Forget point `index` (negative: from the end), O(n^2); the others keep their order."""

@@ -1,0 +1,176 @@
+"""A Gaussian process that learns from a stream in constant memory.
+
+Shapes   d = inputs, o = outputs, m = queries; at most `capacity` points are held.
+Source   Rasmussen & Williams (2006), algorithm 2.1, kept up to date by bordering (append) and by
+         plane rotations (drop): Gill, Golub, Murray & Saunders, Math. Comp. 28 (1974), method C1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from optcore.errors import ConfigError, InferenceError, ShapeError
+from optcore.gp.gaussian_process import GaussianProcess
+from optcore.gp.kernels import Kernel
+
+__all__ = ["StreamingGaussianProcess", "StreamingReport"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class StreamingReport:
+    """What a stream has done so far."""
+
+    appended: int  # points ever learnt
+    dropped: int  # points ever forgotten
+    refactorisations: int  # scheduled ones, O(n^3), which end the drift of updates
+    since_refactorisation: int  # append and drop calls since the last one, or since the start
+    refused: int  # points that would not have left the covariance positive definite
+
+
+class StreamingGaussianProcess:
+    """A sliding window: each new point costs O(n^2), and the oldest leaves when there is no room.
+
+    Args:
+        kernel, noise, mean: as for GaussianProcess; mean a number or (o,) numbers.
+        capacity: most points held, >= 2. All memory of the native core is taken at the first point.
+        refactor_every: updates (append or drop) after which the factor is computed anew, O(n^3), to
+            bound the drift of rounding; None: never. With noise at 1e-6 of the signal or more 10^5
+            updates move no prediction by 1e-8, so the default is rare.
+
+    The order of points is that of their arrival. Not for use by two threads at once.
+
+    Example:
+        >>> import numpy as np
+        >>> gp = StreamingGaussianProcess(noise=1e-4, capacity=20)
+        >>> for t in np.arange(0, 10, 0.1):
+        ...     gp.append([t], np.sin(t))
+        >>> len(gp), round(float(gp.predict([[9.25]])[0][0] - np.sin(9.25)), 3)
+        (20, 0.0)
+    """
+
+    def __init__(
+        self,
+        kernel: Kernel | None = None,
+        noise: float = 1e-2,
+        mean: float | ArrayLike = 0.0,
+        *,
+        capacity: int,
+        refactor_every: int | None = 100_000,
+    ) -> None:
+        if capacity < 2:
+            raise ConfigError(f"capacity: must be >= 2, got {capacity}")
+        if refactor_every is not None and refactor_every < 1:
+            raise ConfigError(f"refactor_every: must be >= 1 or None, got {refactor_every}")
+        if not noise > 0:
+            raise ConfigError(f"noise: must be > 0 in a stream, where points repeat; got {noise}")
+        if callable(mean):
+            raise ConfigError("mean: a stream takes a number or one per output, no function")
+        self.capacity = int(capacity)
+        self.refactor_every = refactor_every
+        self._gp = GaussianProcess(kernel, noise, mean)
+        self._appended = self._dropped = self._refactored = self._since = self._refused = 0
+
+    def append(self, x: ArrayLike, y: ArrayLike) -> None:
+        """Learn one point, x (d,) and y a number or (o,); forget the oldest when full.
+
+        Raises:
+            ShapeError: shapes that do not agree with the points held.
+            InferenceError: NaN or infinity, or a point that leaves no positive definite covariance;
+                the window is then as before.
+        """
+        if len(self._gp) == 0:
+            self._start(x, y)
+            return
+        if len(self._gp) == self.capacity:
+            # there is room for one more, so that a refused point costs none of those held
+            self._try(x, y)
+            self._gp.drop(0)
+            self._dropped += 1
+            self._since += 1
+        else:
+            self._try(x, y)
+        if self.refactor_every is not None and self._since >= self.refactor_every:
+            self.refactor()
+
+    def drop_oldest(self, count: int = 1) -> None:
+        """Forget the `count` oldest points; at least one must be left."""
+        if not 1 <= count < len(self._gp):
+            raise ConfigError(f"drop_oldest: count must be in [1, {len(self._gp)}), got {count}")
+        for _ in range(count):
+            self._gp.drop(0)
+        self._dropped += count
+        self._since += count
+
+    def refactor(self) -> None:
+        """Compute the factor anew from the points held, O(n^3)."""
+        self._gp.refactor()
+        self._refactored += 1
+        self._since = 0
+
+    def predict(self, X: ArrayLike, *, covariance: bool = False) -> tuple[Array, Array]:
+        """As GaussianProcess.predict: mean (m,) or (m, o), variance (m,) or covariance (m, m)."""
+        return self._gp.predict(X, covariance=covariance)
+
+    def gradient(self, X: ArrayLike, *, variance: bool = False) -> Array | tuple[Array, Array]:
+        """As GaussianProcess.gradient."""
+        return self._gp.gradient(X, variance=variance)
+
+    def log_marginal_likelihood(self) -> float:
+        """Of the points held, nats."""
+        value = self._gp.log_marginal_likelihood()
+        assert isinstance(value, float)
+        return value
+
+    @property
+    def report(self) -> StreamingReport:
+        """Counts since the start."""
+        return StreamingReport(
+            self._appended, self._dropped, self._refactored, self._since, self._refused
+        )
+
+    @property
+    def kernel(self) -> Kernel:
+        return self._gp.kernel
+
+    @property
+    def noise(self) -> float:
+        return self._gp.noise
+
+    @property
+    def X(self) -> Array:  # noqa: N802 - the literature's name
+        """(n, d) the points held, oldest first (a view)."""
+        return self._gp.X
+
+    @property
+    def Y(self) -> Array:  # noqa: N802 - the literature's name
+        """(n, o) their outputs (a view)."""
+        return self._gp.Y
+
+    def __len__(self) -> int:
+        return len(self._gp)
+
+    # --- inside -------------------------------------------------------------------------------
+
+    def _try(self, x: ArrayLike, y: ArrayLike) -> None:
+        try:
+            self._gp.append(x, y)
+        except InferenceError:
+            self._refused += 1
+            raise
+        self._appended += 1
+        self._since += 1
+
+    def _start(self, x: ArrayLike, y: ArrayLike) -> None:
+        point = np.asarray(x, dtype=np.float64)
+        value = np.asarray(y, dtype=np.float64)
+        if point.ndim != 1 or value.ndim > 1:
+            raise ShapeError(
+                f"append: need x (d,) and y a number or (o,), got {point.shape} and {value.shape}"
+            )
+        self._gp.fit(point[None, :], value.reshape(1, *value.shape), capacity=self.capacity + 1)
+        self._appended += 1
