@@ -188,33 +188,6 @@ py::tuple people(const host::ControlLoop& loop) {
   return py::make_tuple(ids, belief, mean, covariance, considered);
 }
 
-void bind_histogram(py::module_& m) {
-  using runtime::Histogram;
-  py::class_<Histogram, std::unique_ptr<Histogram>>(m, "Histogram",
-                                                    "Log-linear latency histogram, ns.")
-      .def(py::init<>())
-      .def("record", &Histogram::record, py::arg("nanoseconds"))
-      .def("merge", &Histogram::merge, py::arg("other"))
-      .def("reset", &Histogram::reset)
-      .def("quantile", &Histogram::quantile, py::arg("q"))
-      .def("count_above", &Histogram::count_above, py::arg("nanoseconds"))
-      .def_property_readonly("count", &Histogram::count)
-      .def_property_readonly("max_ns", &Histogram::max)
-      .def(
-          "buckets",
-          [](const Histogram& histogram) {
-            py::list upper, count;
-            for (int i = 0; i < Histogram::buckets; ++i) {
-              if (const auto n = histogram.bucket_count(i); n > 0) {
-                upper.append(Histogram::upper_of(i));
-                count.append(n);
-              }
-            }
-            return py::make_tuple(upper, count);
-          },
-          "(upper ends in ns, counts) of the buckets that are not empty.");
-}
-
 void bind_control_loop(py::module_& m) {
   using host::ControlLoop;
   using host::Stage;
@@ -299,7 +272,7 @@ void bind_forecaster(py::module_& m) {
 
 void bind_loop(py::module_& m) {
   auto sub = m.def_submodule("loop");
-  bind_histogram(sub);
+  sub.attr("Histogram") = m.attr("runtime").attr("Histogram");
   bind_control_loop(sub);
   bind_forecaster(sub);
   py::list fallbacks, sides;

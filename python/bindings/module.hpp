@@ -15,6 +15,7 @@ void bind_gp_sparse(py::module_& gp);
 void bind_loop(py::module_& m);
 void bind_mpc(py::module_& m);
 void bind_dense_qp(py::module_& m);
+void bind_runtime(py::module_& m);  // before bind_loop, which hands out its histograms
 
 // Parts of the belief submodule, called by bind_belief().
 void bind_sparse_belief(py::module_& sub);

@@ -41,9 +41,10 @@ FIRMWARE_STANDARD = {
 WORKBENCH = {
     "profiler", "memory_manager", "caching_system", "scalability_analyzer", "benchmark_framework",
 }  # fmt: skip
-BASE = {"errors", "_optional", "_files", "_native"}
+BASE = {"errors", "_config", "_optional", "_files", "_native"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "_config": {"errors"},
     "_optional": {"errors"},
     "_files": {"errors"},
     "reference": set(),
@@ -122,7 +123,9 @@ def imported(tree: ast.AST) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-MODULES = sorted(p for p in PACKAGE.rglob("*.py") if p.parent != PACKAGE or p.stem == "errors")
+MODULES = sorted(
+    p for p in PACKAGE.rglob("*.py") if p.parent != PACKAGE or p.stem in {"errors", "_config"}
+)
 
 
 @pytest.mark.parametrize("module", MODULES, ids=name_of)

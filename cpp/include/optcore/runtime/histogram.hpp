@@ -24,10 +24,7 @@ class Histogram {
   void record(std::int64_t nanoseconds) noexcept {
     counts_[index_of(nanoseconds)].fetch_add(1, std::memory_order_relaxed);
     total_.fetch_add(1, std::memory_order_relaxed);
-    std::int64_t seen = max_.load(std::memory_order_relaxed);
-    while (nanoseconds > seen &&
-           !max_.compare_exchange_weak(seen, nanoseconds, std::memory_order_relaxed)) {
-    }
+    raise_max(nanoseconds);
   }
 
   [[nodiscard]] std::int64_t count() const noexcept {
@@ -66,7 +63,15 @@ class Histogram {
                            std::memory_order_relaxed);
     }
     total_.fetch_add(other.count(), std::memory_order_relaxed);
-    if (other.max() > max()) max_.store(other.max(), std::memory_order_relaxed);
+    raise_max(other.max());
+  }
+
+  /// Counts n values at the upper end of bucket i: how stored counts come back.
+  void add(int i, std::int64_t n) noexcept {
+    if (n <= 0) return;
+    counts_[i].fetch_add(n, std::memory_order_relaxed);
+    total_.fetch_add(n, std::memory_order_relaxed);
+    raise_max(upper_of(i));
   }
 
   void reset() noexcept {
@@ -96,6 +101,12 @@ class Histogram {
   }
 
  private:
+  void raise_max(std::int64_t value) noexcept {
+    std::int64_t seen = max_.load(std::memory_order_relaxed);
+    while (value > seen && !max_.compare_exchange_weak(seen, value, std::memory_order_relaxed)) {
+    }
+  }
+
   std::atomic<std::int64_t> counts_[buckets] = {};
   std::atomic<std::int64_t> total_{0};
   std::atomic<std::int64_t> max_{0};
