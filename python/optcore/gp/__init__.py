@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from optcore.gp.batch import GaussianProcessBatch
+from optcore.gp.committee import CommitteeGaussianProcess
 from optcore.gp.gaussian_process import GaussianProcess
 from optcore.gp.hyperparameters import LogNormal, OptimizationResult
 from optcore.gp.kernels import (
@@ -20,6 +21,7 @@ from optcore.gp.streaming import StreamingGaussianProcess, StreamingReport
 
 __all__ = [
     "RBF",
+    "CommitteeGaussianProcess",
     "Constant",
     "Coregionalization",
     "GaussianProcess",

@@ -22,7 +22,7 @@ from optcore.gp.hyperparameters import LogNormal, OptimizationResult, Problem, m
 from optcore.gp.kernels import RBF, Kernel
 from optcore.gp.likelihood import Evaluator, native_hyper, parameter_count
 
-__all__ = ["GaussianProcess"]
+__all__ = ["GaussianProcess", "training_data"]
 
 Array = NDArray[np.float64]
 MeanFunction = Callable[[Array], ArrayLike]
@@ -101,7 +101,7 @@ class GaussianProcess:
             InferenceError: NaN or infinity; a covariance that is not positive definite (points
                 that repeat without noise): the message names the row.
         """
-        points, values, flat = _training_data(X, y)
+        points, values, flat = training_data(X, y)
         noises = None
         if point_noise is not None:
             noises = _numbers(point_noise, "point_noise")
@@ -418,7 +418,8 @@ def _numbers(values: ArrayLike, name: str) -> Array:
         raise ShapeError(f"{name}: need an array of numbers ({error})") from None
 
 
-def _training_data(X: ArrayLike, y: ArrayLike) -> tuple[Array, Array, bool]:
+def training_data(X: ArrayLike, y: ArrayLike) -> tuple[Array, Array, bool]:
+    """X (n, d) and y (n, o) checked, and whether y was (n,)."""
     points = np.ascontiguousarray(_numbers(X, "X"))
     values = np.ascontiguousarray(_numbers(y, "y"))
     if points.ndim != 2 or points.shape[0] == 0 or points.shape[1] == 0:

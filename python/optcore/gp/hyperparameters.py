@@ -18,7 +18,7 @@ from optcore.errors import ConfigError, InferenceError
 from optcore.gp.kernels import Kernel
 from optcore.gp.likelihood import Coordinates, Evaluator
 
-__all__ = ["LogNormal", "OptimizationResult", "Problem", "maximise"]
+__all__ = ["LogNormal", "OptimizationResult", "Problem", "limits_of", "maximise"]
 
 Array = NDArray[np.float64]
 
@@ -74,7 +74,7 @@ def maximise(
     evaluator = Evaluator(problem.X, problem.Y, problem.kernel, problem.point_noise)
     coordinates = evaluator.coordinates
     first = coordinates.of(problem.kernel, problem.noise)
-    limits = _limits(problem, coordinates, bounds)
+    limits = limits_of(problem, coordinates, bounds)
     low, high = limits.T
     evaluations = 0
 
@@ -130,7 +130,7 @@ def _check_names(kind: str, names: set[str], coordinates: Coordinates) -> None:
         )
 
 
-def _limits(
+def limits_of(
     problem: Problem, coordinates: Coordinates, bounds: Mapping[str, tuple[float, float]]
 ) -> Array:
     """(p, 2) lowest and highest coordinates: as given, else wide ones from the data's spread."""
