@@ -160,6 +160,14 @@ struct GpSparseKernels {
                    int& count) noexcept;
 };
 
+/// Inner loops of point-based planning; see planning/bounds.hpp.
+struct PlanningKernels {
+  int (*best_vector)(MatrixView<const double> rows, const double* belief, double* value) noexcept;
+  double (*sawtooth)(MatrixView<const double> beliefs, MatrixView<const double> base,
+                     const double* value, const double* gain, VectorView<const double> base_at_b,
+                     const double* inverse_b) noexcept;
+};
+
 /// Each defined once per instruction set by <kernel>_cpu.cpp.
 template <Isa>
 const BeliefKernels& belief_kernels() noexcept;
@@ -172,6 +180,8 @@ const LoopKernels& loop_kernels() noexcept;
 template <Isa>
 const DenseQpKernels& dense_qp_kernels() noexcept;
 template <Isa>
+const PlanningKernels& planning_kernels() noexcept;
+template <Isa>
 const OcpKernels& ocp_kernels(OcpSize size) noexcept;
 
 /// The tables for this machine.
@@ -181,6 +191,7 @@ struct Kernels {
   const GpKernels* gp;
   const GpSparseKernels* gp_sparse;
   const LoopKernels* loop;
+  const PlanningKernels* planning;
   const OcpKernels& (*ocp)(OcpSize size) noexcept;
   const DenseQpKernels* dense_qp;
 };

@@ -28,6 +28,10 @@ const LoopKernels& loop_kernels<Isa::avx2>() noexcept;
 template <>
 const LoopKernels& loop_kernels<Isa::avx512>() noexcept;
 template <>
+const PlanningKernels& planning_kernels<Isa::avx2>() noexcept;
+template <>
+const PlanningKernels& planning_kernels<Isa::avx512>() noexcept;
+template <>
 const OcpKernels& ocp_kernels<Isa::avx2>(OcpSize size) noexcept;
 template <>
 const OcpKernels& ocp_kernels<Isa::avx512>(OcpSize size) noexcept;
@@ -70,6 +74,7 @@ Kernels tables() noexcept {
           .gp = &gp_kernels<I>(),
           .gp_sparse = &gp_sparse_kernels<I>(),
           .loop = &loop_kernels<I>(),
+          .planning = &planning_kernels<I>(),
           .ocp = &ocp_kernels<I>,
           .dense_qp = &dense_qp_kernels<I>()};
 }

@@ -10,4 +10,5 @@ PYBIND11_MODULE(_native, m) {
   bind_loop(m);
   bind_mpc(m);
   bind_dense_qp(m);
+  bind_planning(m);
 }

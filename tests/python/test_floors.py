@@ -2,7 +2,7 @@
 
 python packages          cli -> run -> loop -> crowd; gp, mpc, belief -> _native
 host (library), runtime  cpp/include/optcore/host, cpp/src, cuda/src
-pipeline -> gp, mpc, belief -> linalg -> core        firmware
+pipeline -> gp, mpc, planning -> belief -> linalg -> core        firmware
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 HEADERS = REPOSITORY / "cpp" / "include" / "optcore"
 PACKAGE = REPOSITORY / "python" / "optcore"
 
-FIRMWARE = ("core", "linalg", "gp", "mpc", "belief", "pipeline")
+FIRMWARE = ("core", "linalg", "gp", "mpc", "belief", "planning", "pipeline")
 KERNELS = {"gp", "mpc", "belief"}
 MAY_INCLUDE = {
     "core": {"core"},
@@ -28,6 +28,7 @@ MAY_INCLUDE = {
     "gp": {"gp", "linalg", "core"},
     "mpc": {"mpc", "linalg", "core"},
     "belief": {"belief", "linalg", "core"},
+    "planning": {"planning", "belief", "linalg", "core"},
     "pipeline": set(FIRMWARE),
     "runtime": {"runtime", "core"},
     "host": {"host", "runtime", *FIRMWARE},

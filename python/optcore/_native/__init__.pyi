@@ -4,6 +4,7 @@ from optcore._native import belief as belief
 from optcore._native import gp as gp
 from optcore._native import loop as loop
 from optcore._native import mpc as mpc
+from optcore._native import planning as planning
 from optcore._native import runtime as runtime
 
 class Device:
