@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from optcore.algorithm_optimizer.config import OptimizationConfig
+from optcore.algorithm_optimizer.gp import GPInferenceOptimizer, GPInferenceStatistics
 from optcore.algorithm_optimizer.mpc import MPCOptimizer, MPCResult
 
-__all__ = ["MPCOptimizer", "MPCResult"]
+__all__ = [
+    "GPInferenceOptimizer",
+    "GPInferenceStatistics",
+    "MPCOptimizer",
+    "MPCResult",
+    "OptimizationConfig",
+]

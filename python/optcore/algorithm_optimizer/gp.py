@@ -1,0 +1,243 @@
+"""Gaussian-process inference in one call; the factor is kept while the training data stay."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from optcore.algorithm_optimizer.config import OptimizationConfig
+from optcore.errors import ConfigError, ShapeError
+from optcore.gp import RBF, GaussianProcess, Matern, SparseGaussianProcess
+
+__all__ = ["GPInferenceOptimizer", "GPInferenceStatistics"]
+
+_Floats = NDArray[np.float64]
+_Model = GaussianProcess | SparseGaussianProcess
+_KERNELS: dict[str, Callable[[Any, Any], RBF | Matern]] = {
+    "rbf": RBF,
+    "matern12": lambda scale, variance: Matern(scale, variance, nu=0.5),
+    "matern32": lambda scale, variance: Matern(scale, variance, nu=1.5),
+    "matern52": lambda scale, variance: Matern(scale, variance, nu=2.5),
+}
+_DEFAULTS: dict[str, Any] = {
+    "kernel": "rbf", "length_scale": 1.0, "variance": 1.0, "noise": 1e-2, "mean": 0.0,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class GPInferenceStatistics:
+    """What predict() did so far."""
+
+    predictions: int  # calls
+    fits: int  # of them, those that had to factor
+    reused: int  # and those that did not
+    approximate: int  # calls answered by inducing inputs, the data being too many
+    cached_models: int
+    cached_mb: float
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class GPInferenceOptimizer:
+    """Posterior means and variances from training data given anew with each call.
+
+    The model fitted to the same numbers is found again by a hash of their content: the arrays may
+    be copies, and an array changed in place is a new data set. May be called from several threads.
+
+    Args:
+        config: cache_size (models kept), max_iterations and convergence_tolerance (of optimize()),
+            approximation_threshold (see max_exact).
+        max_exact: more training points than this are answered by a SparseGaussianProcess of
+            `inducing` inputs, or fewer where approximation_threshold says the rest tell nothing;
+            statistics() counts such calls.
+        inducing: most inducing inputs.
+        cache_mb: most memory of the models kept, MB; the one used longest ago leaves first.
+
+    Example:
+        >>> import numpy as np
+        >>> from optcore.algorithm_optimizer import GPInferenceOptimizer
+        >>> gp = GPInferenceOptimizer()
+        >>> X = np.linspace(0, 6, 50)[:, None]
+        >>> params = {"length_scale": 1.0, "variance": 1.0, "noise": 1e-4}
+        >>> for _ in range(3):
+        ...     mean, variance = gp.predict(X, np.sin(X[:, 0]), [[1.5]], params)
+        >>> round(float(mean[0]), 3), gp.statistics().fits, gp.statistics().reused
+        (0.997, 1, 2)
+    """
+
+    def __init__(
+        self,
+        config: OptimizationConfig | None = None,
+        *,
+        max_exact: int = 8192,
+        inducing: int = 1024,
+        cache_mb: float = 512.0,
+    ) -> None:
+        if max_exact < 1 or inducing < 1 or not cache_mb >= 0:
+            raise ConfigError(
+                "max_exact and inducing must be >= 1 and cache_mb >= 0, got "
+                f"{max_exact}, {inducing}, {cache_mb}"
+            )
+        self.config = config if config is not None else OptimizationConfig()
+        self.max_exact, self.inducing, self.cache_mb = int(max_exact), int(inducing), cache_mb
+        self._models: OrderedDict[bytes, tuple[_Model, float]] = OrderedDict()
+        self._lock = threading.Lock()
+        self._predictions = self._fits = self._approximate = 0
+
+    def predict(
+        self,
+        X_train: ArrayLike,
+        y_train: ArrayLike,
+        X_test: ArrayLike,
+        kernel_params: Mapping[str, Any] | None = None,
+    ) -> tuple[_Floats, _Floats]:
+        """Posterior of the latent function at X_test.
+
+        Args:
+            X_train: (n, d), or (n,) for one input.
+            y_train: (n,) or (n, o).
+            X_test: (m, d), or (m,) for one input.
+            kernel_params: "length_scale" (a number or (d,)), "variance", "noise" (a variance, 1e-2
+                when left out), "mean", "kernel" ("rbf", "matern12", "matern32", "matern52").
+
+        Returns:
+            mean (m,) or (m, o), and variance (m,) without the noise.
+
+        Raises:
+            ShapeError, ConfigError, InferenceError: naming the argument.
+        """
+        X, y, Z = (
+            _inputs(X_train, "X_train"),
+            _numbers(y_train, "y_train"),
+            _inputs(X_test, "X_test"),
+        )
+        params = _parameters(kernel_params)
+        key = _content_key(X, y, params)
+        with self._lock:  # a model answers one call at a time
+            self._predictions += 1
+            model = self._find(key)
+            if model is None:
+                model = self._fit(X, y, params)
+                self._fits += 1
+                self._keep(key, model)
+            self._approximate += isinstance(model, SparseGaussianProcess)
+            return model.predict(Z)
+
+    def optimize(
+        self,
+        X_train: ArrayLike,
+        y_train: ArrayLike,
+        kernel_params: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """kernel_params of a maximum of the likelihood (or its bound, beyond max_exact).
+
+        The search starts from `kernel_params` and frees a length scale for each input.
+        """
+        X, y = _inputs(X_train, "X_train"), _numbers(y_train, "y_train")
+        params = _parameters(kernel_params)
+        model = self._fit(X, y, params)
+        model.optimize(
+            max_iterations=self.config.max_iterations, tolerance=self.config.convergence_tolerance
+        )
+        kernel = model.kernel
+        assert isinstance(kernel, RBF | Matern)
+        return {
+            **params,
+            "length_scale": kernel.length_scales(X.shape[1]),
+            "variance": kernel.variance,
+            "noise": model.noise,
+        }
+
+    def clear_cache(self) -> None:
+        """Forget all fitted models."""
+        with self._lock:
+            self._models.clear()
+
+    def statistics(self) -> GPInferenceStatistics:
+        """Counts since the start, and what the cache holds."""
+        with self._lock:
+            return GPInferenceStatistics(
+                self._predictions, self._fits, self._predictions - self._fits, self._approximate,
+                len(self._models), sum(mb for _, mb in self._models.values()),
+            )  # fmt: skip
+
+    # --- inside -------------------------------------------------------------------------------
+
+    def _fit(self, X: _Floats, y: _Floats, params: dict[str, Any]) -> _Model:
+        kernel = _KERNELS[params["kernel"]](params["length_scale"], params["variance"])
+        if len(X) <= self.max_exact:
+            exact = GaussianProcess(kernel, params["noise"], params["mean"], max_jitter=1e-6)
+            exact.fit(X, y)
+            return exact
+        threshold = self.config.approximation_threshold
+        noise = max(float(params["noise"]), 1e-6 * kernel.variance)
+        return SparseGaussianProcess(
+            kernel, noise, self.inducing, params["mean"], jitter=threshold
+        ).fit(X.copy(), y.copy())
+
+    def _find(self, key: bytes) -> _Model | None:
+        if (found := self._models.get(key)) is None:
+            return None
+        self._models.move_to_end(key)
+        return found[0]
+
+    def _keep(self, key: bytes, model: _Model) -> None:
+        size = _megabytes(model)
+        if self.config.cache_size == 0 or size > self.cache_mb:
+            return
+        self._models[key] = (model, size)
+        total = sum(mb for _, mb in self._models.values())
+        while len(self._models) > self.config.cache_size or total > self.cache_mb:
+            _, (_, freed) = self._models.popitem(last=False)
+            total -= freed
+
+
+def _parameters(given: Mapping[str, Any] | None) -> dict[str, Any]:
+    unknown = set(given or {}) - set(_DEFAULTS)
+    if unknown:
+        raise ConfigError(f"kernel_params: unknown {sorted(unknown)}; there are {[*_DEFAULTS]}")
+    params = {**_DEFAULTS, **(given or {})}
+    if params["kernel"] not in _KERNELS:
+        raise ConfigError(f"kernel_params: kernel must be one of {[*_KERNELS]}, "
+                          f"got {params['kernel']!r}")  # fmt: skip
+    return params
+
+
+def _content_key(X: _Floats, y: _Floats, params: dict[str, Any]) -> bytes:
+    digest = hashlib.blake2b(digest_size=16)
+    for array in (X, y):
+        digest.update(repr(array.shape).encode())
+        digest.update(array.data)
+    digest.update(params["kernel"].encode())
+    for name in ("length_scale", "variance", "noise", "mean"):
+        values = np.ascontiguousarray(params[name], dtype=np.float64)
+        digest.update(repr(values.shape).encode() + values.tobytes())
+    return digest.digest()
+
+
+def _megabytes(model: _Model) -> float:
+    """Of the native matrices, about: n^2 twice while the inverse factor is held, or 9 m^2."""
+    if isinstance(model, SparseGaussianProcess):
+        return 9 * 8e-6 * len(model.inducing_inputs) ** 2
+    n = len(model)
+    return (2 if n <= 512 else 1) * 8e-6 * n * n
+
+
+def _numbers(values: ArrayLike, name: str) -> _Floats:
+    try:
+        return np.ascontiguousarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ShapeError(f"{name}: need an array of numbers ({error})") from None
+
+
+def _inputs(values: ArrayLike, name: str) -> _Floats:
+    array = _numbers(values, name)
+    return array[:, None] if array.ndim == 1 else array
