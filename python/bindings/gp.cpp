@@ -103,27 +103,33 @@ void bind_model(py::module_& sub) {
           "mean",
           [](const GaussianProcess& self, const Array<double>& X) {
             const auto x = matrix_view(X, "X");
-            Array<double> mean({x.rows, self.outputs()});
+            auto mean = new_array<double>(x.rows, self.outputs());
             raise_if_failed(self.mean(x, mutable_matrix_view(mean, "mean")), "gp.mean");
             return mean;
           },
           py::arg("X").noconvert())
       .def(
           "predict",
-          [](GaussianProcess& self, const Array<double>& X) {
+          [](GaussianProcess& self, const Array<double>& X, bool flat) {
             const auto x = matrix_view(X, "X");
-            Array<double> mean({x.rows, self.outputs()}), variance(x.rows);
-            raise_if_failed(self.predict(x, mutable_matrix_view(mean, "mean"),
-                                         mutable_vector_view(variance, "variance")),
+            const int outputs = self.outputs();
+            if (flat && outputs != 1)
+              throw py::value_error("flat: the process has several outputs");
+            auto mean = flat ? new_array<double>(x.rows) : new_array<double>(x.rows, outputs);
+            auto variance = new_array<double>(x.rows);
+            raise_if_failed(self.predict(x, {mean.mutable_data(), x.rows, outputs, outputs},
+                                         {variance.mutable_data(), x.rows}),
                             "gp.predict");
-            return py::make_tuple(mean, variance);
+            return py::make_tuple(std::move(mean), std::move(variance));
           },
-          py::arg("X").noconvert())
+          py::arg("X").noconvert(), py::arg("flat") = false,
+          "Mean (m, o), or (m,) when flat, and variance (m,).")
       .def(
           "predict_joint",
           [](GaussianProcess& self, const Array<double>& X) {
             const auto x = matrix_view(X, "X");
-            Array<double> mean({x.rows, self.outputs()}), covariance({x.rows, x.rows});
+            auto mean = new_array<double>(x.rows, self.outputs());
+            auto covariance = new_array<double>(x.rows, x.rows);
             host::Buffer scratch(self.joint_scratch(x.rows) * sizeof(double));
             const VectorView<double> room{
                 static_cast<double*>(scratch.data()),
@@ -138,13 +144,13 @@ void bind_model(py::module_& sub) {
           "gradient",
           [](GaussianProcess& self, const Array<double>& X, bool of_variance) -> py::tuple {
             const auto x = matrix_view(X, "X");
-            Array<double> mean({x.rows, self.outputs()});
-            Array<double> slopes({x.rows, self.outputs() * self.dims()});
+            auto mean = new_array<double>(x.rows, self.outputs());
+            auto slopes = new_array<double>(x.rows, self.outputs() * self.dims());
             raise_if_failed(self.mean_gradient(x, mutable_matrix_view(mean, "mean"),
                                                mutable_matrix_view(slopes, "gradient")),
                             "gp.gradient");
             if (!of_variance) return py::make_tuple(slopes, py::none());
-            Array<double> variance_slopes({x.rows, self.dims()});
+            auto variance_slopes = new_array<double>(x.rows, self.dims());
             raise_if_failed(
                 self.variance_gradient(x, mutable_matrix_view(variance_slopes, "gradient")),
                 "gp.gradient");

@@ -22,6 +22,20 @@ inline int to_int(py::ssize_t size, const char* name) {
   return static_cast<int>(size);
 }
 
+/// A new uninitialised array; several times quicker than py::array_t's own constructors, whose cost
+/// shows beside a call of two microseconds.
+template <class T, class... Sizes>
+Array<T> new_array(Sizes... sizes) {
+  static PyObject* const type = py::dtype::of<T>().release().ptr();
+  static const py::detail::npy_api& numpy = py::detail::npy_api::get();
+  Py_intptr_t shape[] = {static_cast<Py_intptr_t>(sizes)...};
+  Py_INCREF(type);
+  PyObject* const array = numpy.PyArray_NewFromDescr_(numpy.PyArray_Type_, type, sizeof...(Sizes),
+                                                      shape, nullptr, nullptr, 0, nullptr);
+  if (array == nullptr) throw py::error_already_set();
+  return py::reinterpret_steal<Array<T>>(array);
+}
+
 template <class T>
 VectorView<const T> vector_view(const Array<T>& a, const char* name) {
   if (a.ndim() != 1) throw py::value_error(std::string(name) + ": need a 1-D array");

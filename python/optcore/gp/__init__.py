@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from optcore.gp.batch import GaussianProcessBatch
 from optcore.gp.committee import CommitteeGaussianProcess
+from optcore.gp.firmware import export_header
 from optcore.gp.gaussian_process import GaussianProcess
 from optcore.gp.hyperparameters import LogNormal, OptimizationResult
 from optcore.gp.kernels import (
@@ -36,4 +37,5 @@ __all__ = [
     "StreamingGaussianProcess",
     "StreamingReport",
     "White",
+    "export_header",
 ]

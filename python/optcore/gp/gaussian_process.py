@@ -177,14 +177,18 @@ class GaussianProcess:
             mean (m,) or (m, o) as y was, and variance (m,) or covariance (m, m).
         """
         model = self._fitted("predict")
-        native = model.predict_joint if covariance else model.predict
-        try:
-            mean, spread = native(X)  # type: ignore[arg-type]  # others than arrays: below
-        except (TypeError, ValueError):
-            mean, spread = native(self._queries(X))
+        if covariance:
+            mean, spread = model.predict_joint(self._queries(X))
+            mean = mean[:, 0] if self._flat else mean
+        else:
+            try:  # arrays as the core wants them, straight through
+                mean, spread = model.predict(X, self._flat)  # type: ignore[arg-type]
+            except (TypeError, ValueError):
+                mean, spread = model.predict(self._queries(X), self._flat)
         if callable(self._mean):
-            mean = mean + self._prior(self._queries(X))
-        return (mean[:, 0] if self._flat else mean), spread
+            prior = self._prior(self._queries(X))
+            mean = mean + (prior[:, 0] if self._flat else prior)
+        return mean, spread
 
     def mean(self, X: ArrayLike) -> Array:
         """Posterior mean alone: (m,) or (m, o)."""
@@ -302,13 +306,20 @@ class GaussianProcess:
 
     def save(self, path: str | Path) -> None:
         """Write data and hyper-parameters to one npz file (no pickle); see optcore.gp.store."""
-        self._fitted("save")
+        store.write(Path(path), self.constants())
+
+    def constants(self) -> store.Saved:
+        """All that the process is made of, as plain values.
+
+        Raises:
+            ConfigError: a mean function, which is no value.
+        """
+        self._fitted("constants")
         if callable(self._mean):
-            raise ConfigError("save: a mean function cannot be written; use a constant mean")
+            raise ConfigError("a mean function cannot be written; use a constant mean")
         noise = self.noise + self.jitter
-        store.write(
-            Path(path),
-            store.Saved(self.kernel, noise, self._mean, self.X, self.Y, self._noises(), self._flat),
+        return store.Saved(
+            self.kernel, noise, self._mean, self.X, self.Y, self._noises(), self._flat
         )
 
     @classmethod

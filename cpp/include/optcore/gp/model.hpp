@@ -6,6 +6,7 @@
 #include "optcore/gp/detail/checks.hpp"
 #include "optcore/gp/hyperparameters.hpp"
 #include "optcore/gp/stationary.hpp"
+#include "optcore/gp/tables.hpp"
 #include "optcore/linalg/cholesky.hpp"
 #include "optcore/linalg/triangular.hpp"
 
@@ -41,14 +42,15 @@ class Model {
     scale_ = arena.vector<T>(dims);
     prior_mean_ = arena.vector<T>(outputs);
     point_noise_ = arena.array<T>(static_cast<std::size_t>(rows));
-    const int queries = linalg::tile_rows<T>;
-    scratch_ = arena.array<T>(static_cast<std::size_t>(rows) * static_cast<std::size_t>(queries));
-    row_ = arena.array<T>(static_cast<std::size_t>(2 * rows));
-    query_ = arena.array<T>(static_cast<std::size_t>(dims * queries));
-    point_ = arena.array<T>(static_cast<std::size_t>(dims));
     workspace_ = arena.array<T>(linalg::factor_workspace<T>(capacity));
+    bind_scratch(arena, rows, dims);
     composite_.bind(arena, kernel_parameters);
   }
+
+  /// Answers from constant tables, which stay where they are (flash); only scratch is cut. Such a
+  /// model cannot be fitted, grown or shrunk. Call on Arena::measure() first, as bind().
+  /// @return invalid_argument: a composite kernel that is no tree
+  [[nodiscard]] OPTCORE_HD Status attach(Arena& arena, const Tables<T>& tables) noexcept;
 
   /// Factor and weights, O(n^3).
   /// @param X (n, d), n <= capacity; 0 gives the prior.   @param Y (n, outputs)
@@ -113,7 +115,7 @@ class Model {
   [[nodiscard]] OPTCORE_HD T prior_variance() const noexcept { return variance_; }
   /// Row of the last factorisation whose pivot was not positive; -1 when it succeeded.
   [[nodiscard]] OPTCORE_HD int failing_pivot() const noexcept { return failing_pivot_; }
-  /// Natural logarithm, summed over the outputs.
+  /// Natural logarithm, summed over the outputs; 0 of an attached model, whose tables lack it.
   [[nodiscard]] OPTCORE_HD T log_marginal_likelihood() const noexcept;
 
  private:
@@ -121,6 +123,14 @@ class Model {
   static constexpr int lanes = native_lanes<T>;
 
   [[nodiscard]] OPTCORE_HD int rows() const noexcept { return linalg::padded<T>(size_); }
+  /// What queries need.
+  OPTCORE_HD void bind_scratch(Arena& arena, int rows, int dims) noexcept {
+    const int queries = linalg::tile_rows<T>;
+    scratch_ = arena.array<T>(static_cast<std::size_t>(rows) * static_cast<std::size_t>(queries));
+    row_ = arena.array<T>(static_cast<std::size_t>(2 * rows));
+    query_ = arena.array<T>(static_cast<std::size_t>(dims * queries));
+    point_ = arena.array<T>(static_cast<std::size_t>(dims));
+  }
   [[nodiscard]] OPTCORE_HD T minimum_pivot() const noexcept {
     return detail::minimum_pivot(variance_ + noise_);
   }
@@ -170,6 +180,7 @@ class Model {
   int capacity_ = 0, size_ = 0, outputs_ = 0, failing_pivot_ = -1;
   bool with_inverse_ = true;    // memory for L^-1
   bool inverse_valid_ = false;  // and it belongs to the factor
+  bool attached_ = false;       // to constant tables
   KernelFamily family_ = KernelFamily::rbf;
   T variance_ = 1, noise_ = 0;
   ScaledInputs<T> inputs_;       // d x rows
@@ -189,6 +200,7 @@ class Model {
 
 }  // namespace optcore::inline OPTCORE_ISA::gp
 
+#include "optcore/gp/detail/model_attach.hpp"
 #include "optcore/gp/detail/model_drop.hpp"
 #include "optcore/gp/detail/model_fit.hpp"
 #include "optcore/gp/detail/model_gradient.hpp"

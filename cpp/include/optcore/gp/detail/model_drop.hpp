@@ -6,6 +6,7 @@ namespace optcore::inline OPTCORE_ISA::gp {
 
 template <class T>
 OPTCORE_HD Status Model<T>::drop(int index) noexcept {
+  if (attached_) return Status::not_ready;
   const int n = size_;
   if (index < 0 || index >= n) return Status::invalid_argument;
   const int last = n - 1, old_rows = rows();
@@ -62,6 +63,7 @@ OPTCORE_HD Status Model<T>::drop(int index) noexcept {
 
 template <class T>
 OPTCORE_HD Status Model<T>::refactor() noexcept {
+  if (attached_) return Status::not_ready;
   // back from L^-1 (y - mean) to y - mean
   for (int o = 0; o < outputs_; ++o) {
     T* const z = whitened_.row_data(o);

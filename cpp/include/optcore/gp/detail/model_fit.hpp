@@ -9,7 +9,7 @@ OPTCORE_HD Status Model<T>::fit(MatrixView<const T> X, MatrixView<const T> Y,
                                 const Hyperparameters<T>& hyper) noexcept {
   const int n = X.rows, d = inputs_.dims;
   if (n > capacity_) return Status::capacity_exceeded;
-  if (inputs_.data == nullptr) return Status::not_ready;
+  if (inputs_.data == nullptr || attached_) return Status::not_ready;
   if (X.cols != d || Y.cols != outputs_) return Status::shape_mismatch;
   const Status checked = detail::check(X, Y, hyper);
   if (failed(checked)) return checked;
@@ -104,7 +104,7 @@ OPTCORE_HD void Model<T>::open_padding() noexcept {
 template <class T>
 OPTCORE_HD Status Model<T>::append(VectorView<const T> x, VectorView<const T> y) noexcept {
   const int n = size_, d = inputs_.dims;
-  if (inputs_.data == nullptr || scale_[0] <= T(0)) return Status::not_ready;
+  if (inputs_.data == nullptr || attached_ || scale_[0] <= T(0)) return Status::not_ready;
   if (x.size != d || y.size != outputs_) return Status::shape_mismatch;
   if (n >= capacity_) return Status::capacity_exceeded;
   for (int f = 0; f < d; ++f) {
@@ -161,6 +161,7 @@ OPTCORE_HD Status Model<T>::append(VectorView<const T> x, VectorView<const T> y)
 
 template <class T>
 OPTCORE_HD T Model<T>::log_marginal_likelihood() const noexcept {
+  if (attached_) return T(0);
   T fit_term = 0;
   for (int o = 0; o < outputs_; ++o) {
     fit_term += linalg::dot(whitened_.row_data(o), whitened_.row_data(o), rows());

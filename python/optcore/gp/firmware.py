@@ -1,0 +1,117 @@
+"""A fitted Gaussian process as a C++ header of constant tables, for firmware.
+
+    optcore.gp.export_header(gp, "torque_model.hpp", name="torque_model")
+
+and on the robot, with no heap and no fit:
+
+    #include "optcore/gp/model.hpp"
+    #include "torque_model.hpp"
+    optcore::gp::Model<float> gp;   // then once: gp.attach(arena, torque_model::tables)
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optcore.errors import ConfigError
+from optcore.gp.gaussian_process import GaussianProcess
+from optcore.gp.kernels import StationaryKernel, tree
+from optcore.gp.likelihood import is_fused
+
+__all__ = ["export_header"]
+
+Array = NDArray[np.float64]
+PADDING = 16  # lanes of the widest register, floats on AVX-512
+SCALARS = {"float": (np.float32, ".9e", "f"), "double": (np.float64, ".17e", "")}
+INPUT_SCALE = {0: 0.5**0.5, 1: 1.0, 2: 3**0.5, 3: 5**0.5}  # gp/stationary.hpp, per family
+COMPOSITE = 4
+
+
+def export_header(
+    gp: GaussianProcess, path: str | Path, *, name: str = "model", scalar: str = "float"
+) -> int:
+    """Write the tables that gp::Model::attach() answers from; returns their size in bytes.
+
+    Args:
+        gp: fitted, with a constant mean.
+        path: of the header.
+        name: its namespace, a C++ identifier.
+        scalar: "float" or "double".
+
+    Raises:
+        ConfigError: a mean function, a name that is none, another scalar.
+    """
+    if not re.fullmatch(r"[A-Za-z_]\w*", name):
+        raise ConfigError(f"name: need a C++ identifier, got {name!r}")
+    if scalar not in SCALARS:
+        raise ConfigError(f"scalar: need one of {sorted(SCALARS)}, got {scalar!r}")
+    constants = gp.constants()
+    n, dims = constants.X.shape
+    outputs = constants.Y.shape[1]
+    stride = -(-n // PADDING) * PADDING
+    covariance = gp.kernel(constants.X)
+    covariance[np.diag_indices(n)] += constants.noise
+    if constants.point_noise is not None:
+        covariance[np.diag_indices(n)] += constants.point_noise
+    mean = np.broadcast_to(constants.mean, (outputs,))
+    factor = np.eye(stride)
+    factor[:n, :n] = np.linalg.cholesky(covariance)
+    weights = np.zeros((outputs, stride))
+    weights[:, :n] = np.linalg.solve(covariance, constants.Y - mean).T
+    nodes, parameters = tree(gp.kernel, dims)
+    family, variance, scales = COMPOSITE, float(covariance.diagonal().max()), np.ones(dims)
+    if is_fused(gp.kernel):
+        assert isinstance(gp.kernel, StationaryKernel)
+        family, variance = gp.kernel.family, gp.kernel.variance
+        scales = INPUT_SCALE[family] / gp.kernel.length_scales(dims)
+        nodes, parameters = nodes[:0], parameters[:0]
+    inputs = np.zeros((dims, stride))
+    inputs[:, :n] = (constants.X * scales).T
+
+    dtype, style, suffix = SCALARS[scalar]
+
+    def number(value: float) -> str:
+        return f"{dtype(value):{style}}{suffix}"
+
+    arrays = {"scales": scales, "inputs": inputs, "factor": factor.T, "weights": weights,
+              "mean": mean, "parameters": parameters}  # fmt: skip
+    lines = [
+        f"// {n} points, {dims} inputs, {outputs} outputs. Written by optcore.gp.export_header.",
+        "#pragma once",
+        "",
+        '#include "optcore/gp/tables.hpp"',
+        "",
+        f"namespace {name} {{",
+        "",
+    ]
+    for key, values in arrays.items():
+        if values.size:
+            flat = np.ravel(values)
+            lines.append(f"alignas(64) inline constexpr {scalar} {key}[{flat.size}] = {{")
+            rows = (flat[i : i + 6] for i in range(0, flat.size, 6))
+            lines += ["    " + ", ".join(number(v) for v in row) + "," for row in rows]
+            lines.append("};")
+    if len(nodes):
+        lines.append(f"inline constexpr optcore::KernelNode nodes[{len(nodes)}] = {{")
+        for kind, *rest in nodes.tolist():
+            numbers = ", ".join(str(v) for v in rest)
+            lines.append(f"    {{static_cast<optcore::KernelKind>({kind}), {numbers}}},")
+        lines.append("};")
+    given = "nodes" if len(nodes) else "nullptr"
+    of_nodes = "parameters" if len(nodes) else "nullptr"
+    lines += [
+        f"inline constexpr optcore::gp::Tables<{scalar}> tables = {{",
+        f"    {family}, {n}, {dims}, {outputs}, {stride}, {number(variance)}, "
+        f"{number(constants.noise)},",
+        f"    scales, inputs, factor, weights, mean, {given}, {len(nodes)}, {of_nodes}, "
+        f"{parameters.size}}};",
+        "",
+        f"}}  // namespace {name}",
+        "",
+    ]
+    Path(path).write_text("\n".join(lines))
+    return int(sum(values.size for values in arrays.values()) * np.dtype(dtype).itemsize)
