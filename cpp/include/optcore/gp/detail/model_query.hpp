@@ -221,22 +221,35 @@ OPTCORE_HD void Model<T>::predict_lanes(MatrixView<const T> queries, MatrixView<
 template <class T>
 template <int R>
 OPTCORE_HD void Model<T>::whiten_lanes(T* k, T* squares, int first) const noexcept {
-  constexpr int C = linalg::tile_columns<T>, step = R * lanes;
+  // Columns of L by blocks whose pages stay in the translation cache.
+  constexpr int C = linalg::tile_columns<T>, step = R * lanes, block = 48;
+  static_assert(block % C == 0);
+  const std::ptrdiff_t stride = factor_.stride;
+  const int n = rows();
   P sums[R];
   for (int r = 0; r < R; ++r) sums[r] = P::zero();
-  for (int j = first; j < rows(); j += C) {
-    const T* const block = factor_.column(j) + j;
-    T inverse_diagonal[C];
-    for (int q = 0; q < C; ++q) inverse_diagonal[q] = T(1) / block[q * factor_.stride + q];
-    linalg::Tile<T, R> tile;
-    tile.load(k + j * step, step);
-    tile.subtract(k + first * step, step, factor_.column(first) + j, factor_.stride, 1, j - first);
-    tile.solve_right(block, factor_.stride, inverse_diagonal);
-    tile.store(k + j * step, step);
+  for (int left = first; left < n; left += block) {
+    const int right = min(left + block, n);
+    for (int j = left; j < right; j += C) {
+      const T* const diagonal = factor_.column(j) + j;
+      T inverse_diagonal[C];
+      for (int q = 0; q < C; ++q) inverse_diagonal[q] = T(1) / diagonal[q * stride + q];
+      linalg::Tile<T, R> tile;
+      tile.load(k + j * step, step);
+      tile.subtract(k + left * step, step, factor_.column(left) + j, stride, 1, j - left);
+      tile.solve_right(diagonal, stride, inverse_diagonal);
+      tile.store(k + j * step, step);
 #pragma GCC unroll 16
-    for (int q = 0; q < C; ++q) {
+      for (int q = 0; q < C; ++q) {
 #pragma GCC unroll 4
-      for (int r = 0; r < R; ++r) sums[r] = fma(tile.v[q][r], tile.v[q][r], sums[r]);
+        for (int r = 0; r < R; ++r) sums[r] = fma(tile.v[q][r], tile.v[q][r], sums[r]);
+      }
+    }
+    for (int i = right; i < n; i += C) {
+      linalg::Tile<T, R> tile;
+      tile.load(k + i * step, step);
+      tile.subtract(k + left * step, step, factor_.column(left) + i, stride, 1, right - left);
+      tile.store(k + i * step, step);
     }
   }
   if (squares == nullptr) return;
