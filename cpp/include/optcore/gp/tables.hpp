@@ -14,11 +14,11 @@ struct Tables {
   int points, dims, outputs;
   int stride;
   T variance, noise;
-  const T* scales;   ///< (d,) what inputs are multiplied with
-  const T* inputs;   ///< d x stride: scaled inputs by feature, zero padding
-  const T* factor;   ///< stride x stride by columns: lower factor, padded with the identity
-  const T* weights;  ///< outputs x stride: K^-1 (y - mean), zero padding
-  const T* mean;     ///< (outputs,) constant prior mean
+  const T* scales;          ///< (d,) what inputs are multiplied with
+  const T* inputs;          ///< d x stride: scaled inputs by feature, zero padding
+  const T* factor;          ///< stride x stride by columns: lower factor, padded with the identity
+  const T* weights;         ///< outputs x stride: K^-1 (y - mean), zero padding
+  const T* mean;            ///< (outputs,) constant prior mean
   const KernelNode* nodes;  ///< of a composite kernel
   int node_count;
   const T* parameters;  ///< of its nodes
