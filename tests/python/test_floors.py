@@ -55,6 +55,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "crowd": {"errors", "_optional"},
     "loop": {*BASE, *KERNELS, "crowd"},
     "run": {*BASE, *KERNELS, "crowd", "loop", "__version__", "Device", "Status"},
+    "referee": {*BASE, "crowd", "loop"},
     "algorithm_optimizer": {*BASE, *KERNELS, "loop", "reference"},
     **dict.fromkeys(WORKBENCH, BASE),
 }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from optcore.crowd.crossing import suggest_crossing
+from optcore.crowd.crossing import Crossing, suggest_crossing
 from optcore.crowd.frame import CrowdFrame
+from optcore.crowd.future import TrueFuture
 from optcore.crowd.goals import read_goals
 from optcore.crowd.reader import read_scene
 from optcore.crowd.scene import Scene, Track
@@ -14,6 +15,7 @@ from optcore.crowd.square import Square
 from optcore.crowd.stream import CrowdStream
 
 __all__ = [
+    "Crossing",
     "CrowdFrame",
     "CrowdSimulator",
     "CrowdStream",
@@ -22,6 +24,7 @@ __all__ = [
     "SocialForce",
     "Square",
     "Track",
+    "TrueFuture",
     "read_goals",
     "read_scene",
     "simulate_recording",

@@ -15,6 +15,7 @@ from optcore.crowd import (
     CrowdStream,
     Scene,
     Track,
+    TrueFuture,
     simulate_recording,
     split_by_time,
     suggest_crossing,
@@ -93,6 +94,8 @@ def run_scene(
     loop = ControlLoop(model, config)
     robot = Commute(task.start, task.goal, config)
     recorder = Recorder(config)
+    future = TrueFuture(task.scene.tracks) if options.forecast == "oracle" else None
+    ahead = config.step * np.arange(config.horizon + 1)
     people: set[int] = set()
     partial = False
     time = 0.0
@@ -101,7 +104,7 @@ def run_scene(
         people.update(frame.ids.tolist())
         state = robot.state.copy()
         pausing = robot.pausing
-        oracle = _true_future(task, frame, config) if options.forecast == "oracle" else None
+        oracle = future(frame, ahead) if future is not None else None
         result = loop.step(
             frame.time,
             state,
@@ -197,21 +200,6 @@ def _frames(task: _Task, options: RunOptions, robot: Commute) -> Iterator[CrowdF
         crowd.step(period, robot.state[:2], robot.state[2:])
     object.__setattr__(task, "judged", crowd.recording().tracks)
     object.__setattr__(task, "counted", crowd.recording().people)
-
-
-def _true_future(task: _Task, frame: CrowdFrame, config: LoopConfig) -> _Floats:
-    """Where everybody really will be, (P, N + 1, 2); NaN once they have left."""
-    at = frame.time + config.step * np.arange(config.horizon + 1)
-    future = np.full((len(frame.ids), len(at), 2), np.nan)
-    for row, person in enumerate(frame.ids):
-        for track in task.scene.tracks:
-            if track.person == person and track.start_s <= frame.time <= track.end_s + 1.0:
-                there = at <= track.end_s
-                for i in range(2):
-                    future[row, there, i] = np.interp(at[there], track.time, track.position[:, i])
-        if np.isnan(future[row, 0, 0]):
-            future[row, 0] = frame.row_position[row]
-    return future
 
 
 def _result(
