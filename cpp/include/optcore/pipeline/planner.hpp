@@ -246,23 +246,40 @@ class Planner {
   void brake(const T* state, T* command) noexcept {
     braking_command(state + 2, static_cast<T>(config_.max_acceleration),
                     static_cast<T>(config_.period), command);
+    braking_path(state, plan_);
+    has_plan_ = false;
+  }
+
+  void braking_path(const T* state, MatrixView<T> path) const noexcept {
     T s[4] = {state[0], state[1], state[2], state[3]};
     for (int k = 0; k < stages_; ++k) {
-      plan_(k, 0) = s[0];
-      plan_(k, 1) = s[1];
+      path(k, 0) = s[0];
+      path(k, 1) = s[1];
       T u[2];
       braking_command(s + 2, static_cast<T>(config_.max_acceleration), static_cast<T>(config_.step),
                       u);
       advance(s, u, static_cast<T>(config_.step));
     }
-    has_plan_ = false;
   }
 
-  /// Last line: a command after which braking would come too late is replaced by braking now.
+  /// Braking in somebody's way is no way out: a plan within the risk allowed that carries less of
+  /// it than standing here does is followed.
+  [[nodiscard]] bool leads_out(const CrowdForecast<T>& crowd, const T* state,
+                               const LoopResult& result) noexcept {
+    if (result.fallback > Fallback::margin) return false;
+    const T risk = constraints_.risk_of(crowd, plan_);
+    if (risk > static_cast<T>(config_.risk)) return false;
+    braking_path(state, around_);
+    return risk < constraints_.risk_of(crowd, around_);
+  }
+
+  /// Last line: a command after which braking would come too late is replaced by braking now,
+  /// unless the plan leads out of the way.
   void guard(const CrowdForecast<T>& crowd, const T* state, LoopResult& result) noexcept {
     T u[2] = {static_cast<T>(result.command[0]), static_cast<T>(result.command[1])};
     if (!is_finite(u[0]) || !is_finite(u[1]) ||
-        !can_brake_after(config_, crowd, state, u, static_cast<T>(config_.risk))) {
+        (!can_brake_after(config_, crowd, state, u, static_cast<T>(config_.risk)) &&
+         !leads_out(crowd, state, result))) {
       brake(state, u);
       result.command[0] = static_cast<double>(u[0]);
       result.command[1] = static_cast<double>(u[1]);
