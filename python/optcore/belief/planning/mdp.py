@@ -7,7 +7,7 @@ Source   Puterman, *Markov Decision Processes* (1994), sections 6.3, 6.4 and 6.6
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from optcore.errors import ConfigError, ShapeError, SolverError
 
 __all__ = ["MDPSolution", "policy_iteration", "value_iteration"]
+
+
+Matrices: TypeAlias = Sequence[Any] | NDArray[np.float64]
 
 
 class MDPSolution(NamedTuple):
@@ -28,8 +31,8 @@ class MDPSolution(NamedTuple):
 
 
 def _check(
-    transitions: Sequence[Any], rewards: ArrayLike, discount: float
-) -> tuple[Sequence[Any], NDArray[np.float64]]:
+    transitions: Matrices, rewards: ArrayLike, discount: float
+) -> tuple[Matrices, NDArray[np.float64]]:
     R = np.asarray(rewards, np.float64)
     if R.ndim != 2 or R.shape[1] != len(transitions):
         raise ShapeError(f"rewards: need (S, {len(transitions)}), got {R.shape}")
@@ -44,7 +47,7 @@ def _check(
 
 
 def _q(
-    transitions: Sequence[Any], R: NDArray[np.float64], discount: float, V: NDArray[np.float64]
+    transitions: Matrices, R: NDArray[np.float64], discount: float, V: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     if isinstance(transitions, np.ndarray):
         return R + discount * np.asarray(transitions @ V).T
@@ -52,7 +55,7 @@ def _q(
 
 
 def value_iteration(
-    transitions: Sequence[Any],
+    transitions: Matrices,
     rewards: ArrayLike,
     discount: float,
     *,
@@ -93,7 +96,7 @@ def value_iteration(
 
 
 def policy_iteration(
-    transitions: Sequence[Any],
+    transitions: Matrices,
     rewards: ArrayLike,
     discount: float,
     *,
@@ -127,7 +130,7 @@ def policy_iteration(
 
 
 def evaluate_policy(
-    transitions: Sequence[Any],
+    transitions: Matrices,
     rewards: NDArray[np.float64],
     discount: float,
     policy: NDArray[np.int64],
