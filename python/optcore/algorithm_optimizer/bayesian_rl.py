@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from optcore.algorithm_optimizer.config import OptimizationConfig
 from optcore.algorithm_optimizer.paying_cache import CacheStatistics, PayingCache
 from optcore.belief.learning import DirichletMDP
 from optcore.belief.planning import MDPSolution, PointBasedPlanner, policy_iteration
@@ -20,13 +21,6 @@ from optcore.belief.pomdp import BeliefUpdate, SparsePOMDP
 from optcore.errors import ConfigError
 
 __all__ = ["BayesianRLOptimizer", "Decision"]
-
-
-class _Config(Protocol):
-    """The part of OptimizationConfig that counts here."""
-
-    @property
-    def cache_size(self) -> int: ...
 
 
 class Decision(NamedTuple):
@@ -41,7 +35,7 @@ class BayesianRLOptimizer:
     """Belief updates, policies and plans for models that come up again and again.
 
     Args:
-        config: `cache_size` values are kept of each kind; 0 keeps nothing. None: 1000.
+        config: `cache_size` values are kept of each kind; 0 keeps nothing.
 
     Example:
         >>> optimizer = BayesianRLOptimizer()
@@ -52,8 +46,8 @@ class BayesianRLOptimizer:
         1
     """
 
-    def __init__(self, config: _Config | None = None) -> None:
-        size = 1000 if config is None else config.cache_size
+    def __init__(self, config: OptimizationConfig | None = None) -> None:
+        size = (config or OptimizationConfig()).cache_size
         self._updates: PayingCache[BeliefUpdate] = PayingCache("belief updates", size)
         self._policies: PayingCache[MDPSolution] = PayingCache("policies", size)
         self._planners: dict[int, tuple[SparsePOMDP, PointBasedPlanner]] = {}

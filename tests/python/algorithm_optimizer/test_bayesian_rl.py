@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from optcore import Status
-from optcore.algorithm_optimizer.bayesian_rl import BayesianRLOptimizer
+from optcore.algorithm_optimizer import BayesianRLOptimizer, OptimizationConfig
 from optcore.algorithm_optimizer.paying_cache import PayingCache
 from optcore.belief.learning import DirichletMDP
 from optcore.belief.planning import policy_iteration
@@ -98,7 +97,7 @@ def test_the_oldest_values_go_first_and_size_zero_keeps_nothing() -> None:
 
 def test_updates_are_those_of_the_model_whether_kept_or_not() -> None:
     rng = np.random.default_rng(0)
-    kept, plain = BayesianRLOptimizer(), BayesianRLOptimizer(SimpleNamespace(cache_size=0))
+    kept, plain = BayesianRLOptimizer(), BayesianRLOptimizer(OptimizationConfig(cache_size=0))
     belief = TIGER.start
     for _ in range(600):
         action, seen = int(rng.integers(3)), int(rng.integers(2))
