@@ -1,7 +1,10 @@
 #pragma once
 
 #include "optcore/belief/discrete_state.hpp"
+#include "optcore/belief/regression_state.hpp"
 #include "optcore/belief/sparse_state.hpp"
+#include "optcore/belief/value_iteration_types.hpp"
+#include "optcore/core/random_key.hpp"
 #include "optcore/core/status.hpp"
 #include "optcore/core/view.hpp"
 #include "optcore/host/gp.hpp"
@@ -32,6 +35,26 @@ struct SparseKernels {
   SparseTableKernels<double> twice;
 };
 
+/// Beliefs over models, and planning with them.
+template <class T>
+struct DirichletKernels {
+  Status (*sample)(const RandomKey& key, MatrixView<const double> counts,
+                   MatrixView<T> out) noexcept;
+  ValueIterationInfo (*value_iteration)(MatrixView<const T> transition,
+                                        MatrixView<const double> reward,
+                                        const ValueIterationSettings& settings,
+                                        VectorView<double> value, VectorView<int> policy,
+                                        VectorView<double> scratch) noexcept;
+};
+
+struct RegressionKernels {
+  Status (*update)(RegressionState<double>& state, const double* x, const double* y) noexcept;
+  Status (*downdate)(RegressionState<double>& state, const double* x, const double* y) noexcept;
+  double (*predict)(const RegressionState<double>& state, const double* x, double* mean) noexcept;
+  Status (*sample)(const RegressionState<double>& state, const RandomKey& key,
+                   MatrixView<double> coefficients, MatrixView<double> noise) noexcept;
+};
+
 struct BeliefKernels {
   Status (*update)(MatrixView<double> log_beliefs, MatrixView<const double> log_likelihoods,
                    VectorView<double> log_evidence, VectorView<Status> row_status) noexcept;
@@ -43,6 +66,9 @@ struct BeliefKernels {
   Status (*boltzmann)(const double* from, const double* to, MatrixView<const double> goals,
                       VectorView<const double> betas, VectorView<double> log_likelihood) noexcept;
   SparseKernels sparse;
+  DirichletKernels<float> dirichlet_single;
+  DirichletKernels<double> dirichlet;
+  RegressionKernels regression;
 };
 
 /// The control loop of one instruction set; `loop` lies in the caller's memory.

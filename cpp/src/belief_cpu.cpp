@@ -2,10 +2,13 @@
 
 #include "backend.hpp"
 #include "optcore/belief/categorical.hpp"
+#include "optcore/belief/dirichlet.hpp"
 #include "optcore/belief/discrete.hpp"
 #include "optcore/belief/discrete_sequence.hpp"
 #include "optcore/belief/goal.hpp"
+#include "optcore/belief/linear_regression.hpp"
 #include "optcore/belief/sparse.hpp"
+#include "optcore/belief/value_iteration.hpp"
 
 namespace optcore::cpu {
 namespace {
@@ -57,11 +60,54 @@ template <class Table>
 constexpr SparseTableKernels<Table> sparse_table = {
     .update = sparse_update<Table>, .weigh = sparse_weigh<Table>, .observe = sparse_observe<Table>};
 
+template <class T>
+Status dirichlet_sample(const RandomKey& key, MatrixView<const double> counts,
+                        MatrixView<T> out) noexcept {
+  return belief::dirichlet_sample(key, counts, out);
+}
+
+template <class T>
+ValueIterationInfo value_iteration(MatrixView<const T> transition, MatrixView<const double> reward,
+                                   const ValueIterationSettings& settings, VectorView<double> value,
+                                   VectorView<int> policy, VectorView<double> scratch) noexcept {
+  return belief::value_iteration<double, T>(transition, reward, settings, value, policy, scratch);
+}
+
+template <class T>
+constexpr DirichletKernels<T> dirichlet_table = {.sample = dirichlet_sample<T>,
+                                                 .value_iteration = value_iteration<T>};
+
+Status regression_update(RegressionState<double>& state, const double* x,
+                         const double* y) noexcept {
+  return belief::update(state, x, y);
+}
+
+Status regression_downdate(RegressionState<double>& state, const double* x,
+                           const double* y) noexcept {
+  return belief::downdate(state, x, y);
+}
+
+double regression_predict(const RegressionState<double>& state, const double* x,
+                          double* mean) noexcept {
+  return belief::predict(state, x, mean);
+}
+
+Status regression_sample(const RegressionState<double>& state, const RandomKey& key,
+                         MatrixView<double> coefficients, MatrixView<double> noise) noexcept {
+  return belief::sample(state, key, coefficients, noise);
+}
+
 constexpr BeliefKernels table = {.update = update_rows,
                                  .discrete_step = discrete_step,
                                  .discrete_sequence = discrete_sequence,
                                  .boltzmann = boltzmann,
-                                 .sparse = {sparse_table<float>, sparse_table<double>}};
+                                 .sparse = {sparse_table<float>, sparse_table<double>},
+                                 .dirichlet_single = dirichlet_table<float>,
+                                 .dirichlet = dirichlet_table<double>,
+                                 .regression = {.update = regression_update,
+                                                .downdate = regression_downdate,
+                                                .predict = regression_predict,
+                                                .sample = regression_sample}};
 
 }  // namespace
 

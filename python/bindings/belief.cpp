@@ -131,6 +131,7 @@ void bind_belief(py::module_& m) {
   auto sub = m.def_submodule("belief");
   bind_filter(sub);
   bind_goal_belief(sub);
+  bind_belief_models(sub);
   bind_sparse_belief(sub);
   sub.def(
       "update",

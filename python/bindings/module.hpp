@@ -19,6 +19,7 @@ void bind_runtime(py::module_& m);  // before bind_loop, which hands out its his
 void bind_planning(py::module_& m);
 
 // Parts of the belief submodule, called by bind_belief().
+void bind_belief_models(py::module_& sub);
 void bind_sparse_belief(py::module_& sub);
 
 }  // namespace optcore::python

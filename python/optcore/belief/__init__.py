@@ -5,5 +5,13 @@ from __future__ import annotations
 from optcore.belief.categorical import update_beliefs
 from optcore.belief.discrete import DiscreteBayesFilter, hmm_filter
 from optcore.belief.goal import GoalBelief
+from optcore.belief.regression import BayesianLinearRegression, NormalInverseWishart
 
-__all__ = ["DiscreteBayesFilter", "GoalBelief", "hmm_filter", "update_beliefs"]
+__all__ = [
+    "BayesianLinearRegression",
+    "DiscreteBayesFilter",
+    "GoalBelief",
+    "NormalInverseWishart",
+    "hmm_filter",
+    "update_beliefs",
+]

@@ -105,11 +105,48 @@ OPTCORE_HD SparseSum<T> weigh_rows(const CsrView<Table>& A, const T* b, T scale,
   return result;
 }
 
+/// The successors of the listed states alone, when they come in ascending order: nothing has to be
+/// added up. @return a count of -1 as soon as one does not.
+template <class T, class Table>
+OPTCORE_HD SparseSum<T> weigh_ascending(const CsrView<Table>& A, const int* support, const T* mass,
+                                        int count, T scale, const Table* likelihood,
+                                        int* next_support, T* next_mass) noexcept {
+  SparseSum<T> result;
+  int last = -1;
+  for (int n = 0; n < count; ++n) {
+    const T from = mass[n] * scale;
+    const int end = A.begin[support[n] + 1];
+    for (int k = A.begin[support[n]]; k < end; ++k) {
+      const int j = A.column[k];
+      if (j <= last) return {T(0), -1};
+      T weight = from * static_cast<T>(A.value[k]);
+      if (likelihood != nullptr) weight *= static_cast<T>(likelihood[j]);
+      next_support[result.count] = j;
+      next_mass[result.count] = weight;
+      result.count += weight > T(0) ? 1 : 0;
+      last = j;
+    }
+  }
+  T odd = T(0);
+  int n = 0;
+  for (; n + 1 < result.count; n += 2) {
+    result.mass += next_mass[n];
+    odd += next_mass[n + 1];
+  }
+  if (n < result.count) result.mass += next_mass[n];
+  result.mass += odd;
+  return result;
+}
+
 /// The successors of the listed states alone. `sums` (states,) is zero before and after.
 template <class T, class Table>
 OPTCORE_HD SparseSum<T> weigh_list(const CsrView<Table>& A, const int* support, const T* mass,
                                    int count, T scale, const Table* likelihood, T* sums,
                                    int* next_support, T* next_mass) noexcept {
+  SparseSum<T> result =
+      weigh_ascending(A, support, mass, count, scale, likelihood, next_support, next_mass);
+  if (result.count >= 0) return result;
+  result = {};
   int touched = 0;
   for (int n = 0; n < count; ++n) {
     const T from = mass[n] * scale;
@@ -124,7 +161,6 @@ OPTCORE_HD SparseSum<T> weigh_list(const CsrView<Table>& A, const int* support, 
       sums[j] = before + share;
     }
   }
-  SparseSum<T> result;
   for (int n = 0; n < touched; ++n) {
     const int j = next_support[n];
     const T weight = likelihood == nullptr ? sums[j] : sums[j] * static_cast<T>(likelihood[j]);
