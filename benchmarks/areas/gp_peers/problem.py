@@ -55,7 +55,7 @@ def read_split(
 ) -> Split:
     """Training part: first split of `test_mask`, standardised; of it `rows` by a seeded shuffle."""
     with np.load(path) as file:
-        X, mask = file["X"], file["test_mask"][:, 0]
+        X, mask = file["X"], file["test_mask"].reshape(len(file["X"]), -1)[:, 0]
         y = file["y"] if output is None else file["Y"][:, output]
     X, y = np.asarray(X, dtype=float), np.asarray(y, dtype=float).reshape(len(X))
     train, test = ~mask, np.flatnonzero(mask)[:test_rows]

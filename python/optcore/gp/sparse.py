@@ -132,11 +132,14 @@ class SparseGaussianProcess:
         """Set length scales (one per input), variance and noise to a maximum of the bound.
 
         Args:
-            rounds: climbs; before each but the first the inducing inputs are chosen again with the
-                kernel found so far (inputs given by the caller stay).
+            rounds: most climbs; before each but the first the inducing inputs are chosen again with
+                the kernel found so far, and the last ones kept if those are no better.
             max_iterations: of L-BFGS-B in each climb; every evaluation reads all rows twice.
             bounds: (low, high) for "length_scale", "variance", "noise".
             tolerance: relative rise that ends a climb.
+
+        The first climb starts from the present kernel, and the noise raised by the variance that
+        the inducing inputs leave.
 
         Raises:
             InferenceError: the bound does not exist at the start.
@@ -164,9 +167,11 @@ class SparseGaussianProcess:
 
         result = None
         start = (self.kernel, self.noise, self.inducing_inputs)
+        # below what the inducing inputs leave unexplained, the noise makes the bound a steep wall
+        self.noise += float(np.mean(self.predict(next(self._blocks())[0])[1]))
         for turn in range(rounds):
-            if turn > 0:
-                self._choose()
+            if turn > 0 and not self._choose_better():
+                break
             logs = np.log([*self.kernel.length_scales(dims), self.kernel.variance, self.noise])
             result = minimize(
                 negative, np.clip(logs, low, high), jac=True, method="L-BFGS-B",
@@ -249,6 +254,17 @@ class SparseGaussianProcess:
             wanted, max(self.jitter, 1e-12),
         )  # fmt: skip
         self.inducing_inputs = candidates[chosen]
+
+    def _choose_better(self) -> bool:
+        """Choose inducing inputs for the present kernel; False: no better, the former are kept."""
+        if self._wanted is None:
+            return False
+        former, bound = self.inducing_inputs, self._condition().bound
+        self._choose()
+        if self._condition().bound > bound:
+            return True
+        self.inducing_inputs = former
+        return False
 
     def _begin(self) -> _native.gp.Sparse:
         m, dims = self.inducing_inputs.shape
