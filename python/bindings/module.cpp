@@ -11,4 +11,5 @@ PYBIND11_MODULE(_native, m) {
   bind_mpc(m);
   bind_dense_qp(m);
   bind_planning(m);
+  bind_models(m);
 }

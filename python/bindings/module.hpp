@@ -17,6 +17,7 @@ void bind_mpc(py::module_& m);
 void bind_dense_qp(py::module_& m);
 void bind_runtime(py::module_& m);  // before bind_loop, which hands out its histograms
 void bind_planning(py::module_& m);
+void bind_models(py::module_& m);
 
 // Parts of the belief submodule, called by bind_belief().
 void bind_belief_models(py::module_& sub);

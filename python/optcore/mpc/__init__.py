@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from optcore.mpc.dense import QpSolution, solve_qp
+from optcore.mpc.obstacles import Disc
 from optcore.mpc.ocp import OcpQp, SoftRows
 from optcore.mpc.solver import QpSolver, Solution
+from optcore.mpc.sqp import NlpSolution, Sqp
 
-__all__ = ["OcpQp", "QpSolution", "QpSolver", "SoftRows", "Solution", "solve_qp"]
+__all__ = [
+    "Disc",
+    "NlpSolution",
+    "OcpQp",
+    "QpSolution",
+    "QpSolver",
+    "SoftRows",
+    "Solution",
+    "Sqp",
+    "solve_qp",
+]
