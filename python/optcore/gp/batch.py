@@ -68,6 +68,7 @@ class GaussianProcessBatch:
         if not (np.isfinite(self.noise).all() and (self.noise >= 0).all()):
             raise ConfigError("noise: must be >= 0 and finite")
         self._native: _native.gp.Batch | None = None
+        self._shape: tuple[bytes, int, int] | None = None
         self._codes = np.empty(0, dtype=np.int32)
         self._flat = True
 
@@ -101,7 +102,11 @@ class GaussianProcessBatch:
                 raise ShapeError(f"{name}: need {shapes[1]}, got {array.shape}")
         if self.mean.size not in (1, outputs):
             raise ShapeError(f"mean: {self.mean.size} numbers for {outputs} outputs")
-        native = _native.gp.Batch(sizes, dims, outputs)
+        shape = (sizes.tobytes(), dims, outputs)
+        # memory of the last fit serves again: fresh pages would cost as much as the work
+        native = self._native if self._native is not None and shape == self._shape else None
+        if native is None:
+            native = _native.gp.Batch(sizes, dims, outputs)
         self._codes = native.fit(
             points,
             values,
@@ -111,7 +116,7 @@ class GaussianProcessBatch:
             np.ascontiguousarray(self.noise),
             np.ascontiguousarray(np.broadcast_to(self.mean, (outputs,))),
         )
-        self._native, self._dims = native, dims
+        self._native, self._shape, self._dims = native, shape, dims
         return self
 
     def predict(self, X: ArrayLike) -> tuple[Array, Array]:

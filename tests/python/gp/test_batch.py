@@ -88,3 +88,20 @@ def test_bad_parameters_and_queries() -> None:
         gps.predict(np.zeros((3, 1, 1)))
     with pytest.raises(InferenceError, match="NaN"):
         gps.predict([[np.nan]])
+
+
+def test_fitting_again_forgets_the_earlier_data() -> None:
+    X, y = data([20, 30], 2)
+    other, values = data([20, 30], 2)
+    other = [x + 0.3 for x in other]
+    queries = np.random.default_rng(4).normal(size=(6, 2))
+    gps = GaussianProcessBatch(RBF(0.8), noise=0.1)
+    broken = [v.copy() for v in y]
+    broken[0][2] = np.inf
+    gps.fit(X, broken)
+    assert gps.status == ["not_finite", "ok"]
+    again = gps.fit(other, values).predict(queries)
+    fresh = GaussianProcessBatch(RBF(0.8), noise=0.1).fit(other, values).predict(queries)
+    assert gps.status == ["ok", "ok"]
+    for a, b in zip(again, fresh, strict=True):
+        np.testing.assert_array_equal(a, b)

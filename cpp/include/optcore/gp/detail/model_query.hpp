@@ -289,6 +289,9 @@ OPTCORE_HD void Model<T>::predict(MatrixView<const T> queries, MatrixView<T> mea
       if (widest > 1 && left > (widest - 1) * lanes) {
         part(min(left, widest * lanes),
              [&](auto q, auto mu, auto v) { predict_solving<F, widest>(q, mu, v); });
+      } else if (widest > 2 && left > lanes && !inverse_valid_) {
+        part(min(left, 2 * lanes),
+             [&](auto q, auto mu, auto v) { predict_solving<F, 2>(q, mu, v); });
       } else if (left >= worthwhile && inverse_valid_) {
         part(min(left, lanes), [&](auto q, auto mu, auto v) { predict_lanes<F>(q, mu, v); });
       } else if (left >= worthwhile) {
