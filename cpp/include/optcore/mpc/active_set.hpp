@@ -15,6 +15,7 @@ struct OcpIterate {
       p = arena.array<T>(static_cast<std::size_t>(d.stages()) * static_cast<std::size_t>(each));
     };
     take(z, d.zs()), take(dz, d.zs()), take(hz, d.zs()), take(lin, d.zs());
+    take(spare, d.zs());
     take(multiplier, d.zs()), take(weight, d.zs());
     take(row_value, d.rs()), take(row_multiplier, d.rs()), take(row_weight, d.rs());
     if (row_weight == nullptr) return;
@@ -25,6 +26,7 @@ struct OcpIterate {
   }
 
   T *z = nullptr, *dz = nullptr;    ///< (N+1, zs)
+  T* spare = nullptr;               ///< z to come back to
   T *hz = nullptr, *lin = nullptr;  ///< H z + g, and the gradient of the Newton system
   T* multiplier = nullptr;          ///< of the bounds; positive: lower, negative: upper
   T* weight = nullptr;              ///< diagonal the bounds add to H
@@ -58,20 +60,27 @@ class ActiveSet {
     take(row_step_, d.rs());
   }
 
+  enum class Start {
+    cold,    ///< nothing known: from the unconstrained optimum, the penalty grows
+    guessed  ///< it.multiplier tells what is active (not zero)
+  };
   struct Result {
     bool solved = false;
     int iterations = 0;
   };
 
-  /// From it.z, a trajectory of the dynamics; warm: with it.multiplier, and a factor in `riccati`
-  /// that belongs to it.weight from stage d.changed + 1 on.
-  Result run(Data& d, OcpIterate<T>& it, Riccati<T, Nx, Nu>& riccati, bool warm, T tolerance,
+  /// From it.z, a trajectory of the dynamics. The factor in `riccati` belongs to it.weight from
+  /// stage d.changed + 1 on. Unsolved, it.z and it.multiplier are where the method gave up.
+  Result run(Data& d, OcpIterate<T>& it, Riccati<T, Nx, Nu>& riccati, Start start, T tolerance,
              int max_iterations) noexcept {
     Result result;
     const T scale = input_scale(d), last_penalty = scale * top_penalty();
-    penalty_ = warm ? last_penalty : T(0);
+    const bool guessed = start == Start::guessed;
+    penalty_ = guessed ? last_penalty : T(0);
     int searches = 0;
-    evaluate(d, it);
+    T lack = 0;  // of full steps since the last one
+    multiply_hessian(d, it);
+    guessed ? penalise<true>(d, it) : penalise<false>(d, it);
     for (; result.iterations < max_iterations; ++result.iterations) {
       if (d.changed >= 0) {
         if (!riccati.factorise(d, it.weight, it.row_weight, d.changed)) return result;
@@ -83,15 +92,23 @@ class ActiveSet {
       evaluate(d, it);
       if (!is_finite(worst_)) return result;
       if (penalty_ > 0 && product(d, it.lin, it.dz) > T(0.1) * abs(slope) + noise(d, it)) {
-        if (warm || ++searches > most_searches) return result;
-        step(d, it, search(d, it, cost_slope, slope) - T(1));
+        if (guessed && result.iterations < most_full_steps) continue;
+        const T length = search(d, it, cost_slope, slope);
+        lack += T(1) - length;
+        step(d, it, length - T(1));
         evaluate(d, it);
+        if (guessed || ++searches > most_searches || (lack > T(0.5) && lack > T(1) - length)) {
+          keep_multipliers(d, it);
+          return result;
+        }
         continue;
       }
+      lack = 0;
+      if (penalty_ == T(0) && 2 * count_violated(d, it) > 3 * d.horizon()) return result;
       if (penalty_ < last_penalty) {
         const T next = d.changed < 0 ? last_penalty : T(100) * penalty_;
         penalty_ = penalty_ > 0 ? min(next, last_penalty) : scale * first_penalty();
-        penalise(d, it);
+        penalise<false>(d, it);
         continue;
       }
       if (d.changed >= 0) continue;  // the set has not settled
@@ -102,16 +119,10 @@ class ActiveSet {
         ++result.iterations;
         return result;
       }
-      penalise(d, it);
+      penalise<true>(d, it);
     }
     return result;
   }
-
- private:
-  using P = Pack<T>;
-  static constexpr int most_searches = 6;
-  static constexpr T first_penalty() noexcept { return T(1e2); }
-  static constexpr T top_penalty() noexcept { return sizeof(T) == 4 ? T(1e4) : T(1e6); }
 
   /// Largest weight of an input, the unit of the penalty.
   [[nodiscard]] static T input_scale(const Data& d) noexcept {
@@ -121,6 +132,27 @@ class ActiveSet {
       for (int j = d.nx(); j < d.nz(); ++j) top = max(top, h[j * d.zs() + j]);
     }
     return top;
+  }
+
+ private:
+  using P = Pack<T>;
+  static constexpr int most_searches = 6;
+  static constexpr int most_full_steps =
+      3;  ///< after a guess, with no search: the plain primal-dual active set
+  static constexpr T first_penalty() noexcept { return T(1e2); }
+  static constexpr T top_penalty() noexcept { return sizeof(T) == 4 ? T(1e4) : T(1e6); }
+
+  /// Bounds that the unconstrained optimum breaks; when they are many, the interior point does
+  /// better.
+  [[nodiscard]] static int count_violated(const Data& d, const OcpIterate<T>& it) noexcept {
+    P total = P::zero();
+    const P zero = P::zero(), one = P::broadcast(T(1));
+    for (int i = 0; i < d.stages() * d.zs(); i += P::lanes) {
+      const P z = P::load(it.z + i);
+      const P beyond = max(P::load(d.low + i) - z, z - P::load(d.high + i));
+      total += detail::where_positive(beyond, one, zero);
+    }
+    return static_cast<int>(sum(total));
   }
 
   static void step(const Data& d, OcpIterate<T>& it, T length) noexcept {
@@ -139,42 +171,61 @@ class ActiveSet {
     return T(64) * epsilon<T>() * (abs(product(d, it.hz, it.dz)) + abs(product(d, it.hz, it.z)));
   }
 
-  /// H z + g, then penalise().
   void evaluate(Data& d, OcpIterate<T>& it) noexcept {
+    multiply_hessian(d, it);
+    penalise<false>(d, it);
+  }
+
+  /// hz = H z + g
+  static void multiply_hessian(const Data& d, OcpIterate<T>& it) noexcept {
     for (int k = 0; k <= d.horizon(); ++k) {
       const int at = k * d.zs();
       detail::combine<Data::z_static>(d.zs() / P::lanes, d.gradient + at, d.last(k), it.z + at,
                                       d.hessian + at * d.nz(), d.zs(), it.hz + at);
     }
-    penalise(d, it);
+  }
+
+  /// The penalty's multiplier at a distance `low - v` and `high - v`; `Held` keeps active what has
+  /// a multiplier, wherever v is.
+  template <bool Held>
+  OPTCORE_INLINE static P push(P rho, P low_room, P high_room, P kept) noexcept {
+    const P zero = P::zero();
+    const P below = fma(rho, low_room, kept), above = fma(rho, high_room, kept);
+    const P free = max(below, zero) + min(above, zero);
+    if constexpr (!Held) return free;
+    return detail::where_positive(kept, below, detail::where_positive(-kept, above, free));
   }
 
   /// Multipliers, weights and gradient of the augmented Lagrangian at it.z; raises d.changed to the
   /// last stage whose weights are not those of the factor.
+  template <bool Held>
   void penalise(Data& d, OcpIterate<T>& it) noexcept {
     const P zero = P::zero(), one = P::broadcast(T(1)), rho = P::broadcast(penalty_);
     const P inverse = P::broadcast(penalty_ > 0 ? T(1) / penalty_ : T(0));
+    const int horizon = d.horizon(), zs = d.zs();
+    const OcpIterate<T> v = it;
+    const T *low = d.low, *high = d.high;
+    T* pull = pull_;
     P worst = zero;
-    for (int k = 0; k <= d.horizon(); ++k) {
+    for (int k = 0; k <= horizon; ++k) {
       P moved = zero;
-      for (int i = k * d.zs(); i < (k + 1) * d.zs(); i += P::lanes) {
-        const P z = P::load(it.z + i), kept = P::load(it.multiplier + i);
-        const P below = fma(rho, P::load(d.low + i) - z, kept);
-        const P above = fma(rho, P::load(d.high + i) - z, kept);
-        const P y = max(below, zero) + min(above, zero);
+      for (int i = k * zs; i < (k + 1) * zs; i += P::lanes) {
+        const P z = P::load(v.z + i), kept = P::load(v.multiplier + i);
+        const P y = push<Held>(rho, P::load(low + i) - z, P::load(high + i) - z, kept);
         const P size = detail::absolute(y), w = detail::where_positive(size, rho, zero);
-        (P::load(it.hz + i) - y).store(it.lin + i);
-        y.store(pull_ + i);
-        moved += detail::absolute(w - P::load(it.weight + i));
-        w.store(it.weight + i);
+        moved += detail::absolute(w - P::load(v.weight + i));
         worst = max(worst, detail::absolute(y - kept) * inverse * max(one, size));
+        (P::load(v.hz + i) - y).store(v.lin + i);
+        y.store(pull + i);
+        w.store(v.weight + i);
       }
-      if (d.counts[k] > 0) penalise_rows(d, it, k, moved, worst);
+      if (d.counts[k] > 0) penalise_rows<Held>(d, it, k, moved, worst);
       if (sum(moved) > 0) d.changed = max(d.changed, k);
     }
     worst_ = largest(worst);
   }
 
+  template <bool Held>
   void penalise_rows(const Data& d, OcpIterate<T>& it, int k, P& moved, P& worst) noexcept {
     const int packs = d.row_packs(k);
     const P zero = P::zero(), one = P::broadcast(T(1)), rho = P::broadcast(penalty_);
@@ -183,10 +234,10 @@ class ActiveSet {
     for (int p = 0; p < packs; ++p) {
       const int i = k * d.rs() + p * P::lanes;
       const P value = detail::row_along(d, k, p, it.z), kept = P::load(it.row_multiplier + i);
-      P below = max(fma(rho, P::load(d.row_low + i) - value, kept), zero);
-      if (d.upper_rows) below += min(fma(rho, P::load(d.row_high + i) - value, kept), zero);
+      const P raw =
+          push<Held>(rho, P::load(d.row_low + i) - value, P::load(d.row_high + i) - value, kept);
       P y, w;
-      price(P::load(d.l1 + i), P::load(d.l2 + i), rho, below, y, w);
+      price(P::load(d.l1 + i), P::load(d.l2 + i), rho, raw, y, w);
       value.store(it.row_value + i);
       y.store(row_pull_ + i);
       moved += detail::absolute(w - P::load(it.row_weight + i));
@@ -195,8 +246,7 @@ class ActiveSet {
       any += size;
       worst = max(worst, detail::absolute(y - kept) * inverse * max(one, size));
     }
-    if (!(sum(any) > 0)) return;
-    detail::pull_stage(d, k, row_pull_, it.lin);
+    if (sum(any) > 0) detail::pull_stage(d, k, row_pull_, it.lin);
   }
 
   /// Multiplier and curvature of a priced violation from those of a hard constraint's penalty.
@@ -251,14 +301,13 @@ class ActiveSet {
 
   /// sum y (C dz) at z - back dz.
   [[nodiscard]] T constraint_slope(const Data& d, const OcpIterate<T>& it, T back) noexcept {
-    const P zero = P::zero(), rho = P::broadcast(penalty_), by = P::broadcast(back);
-    P total = zero;
+    const P rho = P::broadcast(penalty_), by = P::broadcast(back);
+    P total = P::zero();
     for (int i = 0; i < d.stages() * d.zs(); i += P::lanes) {
       const P dz = P::load(it.dz + i), z = fnma(by, dz, P::load(it.z + i));
       const P kept = P::load(it.multiplier + i);
-      const P below = fma(rho, P::load(d.low + i) - z, kept);
-      const P above = fma(rho, P::load(d.high + i) - z, kept);
-      total = fma(max(below, zero) + min(above, zero), dz, total);
+      const P y = push<false>(rho, P::load(d.low + i) - z, P::load(d.high + i) - z, kept);
+      total = fma(y, dz, total);
     }
     for (int k = 0; k <= d.horizon(); ++k) {
       for (int p = 0; p < d.row_packs(k); ++p) {
@@ -266,10 +315,9 @@ class ActiveSet {
         const P dv = P::load(row_step_ + i), value = fnma(by, dv, P::load(it.row_value + i));
         const P kept = P::load(it.row_multiplier + i);
         P y, w;
-        price(P::load(d.l1 + i), P::load(d.l2 + i), rho,
-              max(fma(rho, P::load(d.row_low + i) - value, kept), zero) +
-                  min(fma(rho, P::load(d.row_high + i) - value, kept), zero),
-              y, w);
+        const P raw =
+            push<false>(rho, P::load(d.row_low + i) - value, P::load(d.row_high + i) - value, kept);
+        price(P::load(d.l1 + i), P::load(d.l2 + i), rho, raw, y, w);
         total = fma(y, dv, total);
       }
     }

@@ -34,52 +34,80 @@ class InteriorPoint {
     take(row_lift_, d.rs());
   }
 
+  using P = Pack<T>;
   struct Result {
     Status status = Status::max_iterations;
     int iterations = 0;
     T gap = 0, primal = 0, dual = 0;
   };
 
-  /// From the trajectory it.z; leaves multipliers and weights of the last factor in `it`.
-  Result run(Data& d, OcpIterate<T>& it, Factor& riccati, T barrier, T tolerance,
-             int max_iterations) noexcept {
-    Result r;
-    start(d, it, barrier, r);
-    T alpha = 0;
+  /// From the trajectory it.z, or from where the last run stopped.
+  struct Goal {
+    T tolerance, barrier;
+    int max_iterations;
+    bool resume = false;
+    bool near = false;           ///< the trajectory is close to a solution
+    bool until_settled = false;  ///< stop early, when the active set shows
+  };
+
+  /// Leaves multipliers and weights of the last factor in `it`.
+  Result run(Data& d, OcpIterate<T>& it, Factor& riccati, const Goal& goal) noexcept {
+    if (!goal.resume) start(d, it, goal);
+    Result r = result_;
+    T alpha = alpha_;
     for (;; ++r.iterations) {
       r.gap = advance(d, it, alpha);
       if (r.iterations == 0) r.dual = largest_gradient(d, it);
       r.primal *= T(1) - alpha;
       r.dual *= T(1) - alpha;
-      if (!is_finite(r.gap + r.primal)) return r.status = Status::not_finite, r;
-      if (r.gap < tolerance && r.primal < tolerance && r.dual < tolerance) break;
-      if (r.iterations >= max_iterations) {
-        if (r.primal > T(1e3) * tolerance) r.status = Status::primal_infeasible;
-        return r;
+      if (!is_finite(r.gap + r.primal)) return stop(r, Status::not_finite);
+      const bool small =
+          r.gap < goal.tolerance && r.primal < goal.tolerance && r.dual < goal.tolerance;
+      if (small || (goal.until_settled && r.gap < settled_gap() && r.primal < settled_gap())) {
+        keep_multipliers(d, it, false);
+        alpha_ = 0;
+        return stop(r, Status::ok);
+      }
+      if (r.iterations >= goal.max_iterations) {
+        return stop(r, r.primal > T(1e3) * goal.tolerance ? Status::primal_infeasible
+                                                          : Status::max_iterations);
       }
       d.changed = d.horizon();
       if (!riccati.factorise(d, it.weight, it.row_weight, d.horizon())) {
-        return r.status = Status::not_positive_definite, r;
+        return stop(r, Status::not_positive_definite);
       }
       riccati.solve(d, it.lin, it.dz);
       T products = 0;
       const T affine = min(T(1), predict(d, it, products));
       const T left = (T(1) - affine) * r.gap + affine * affine * products / max(count_, T(1));
       const T sigma = r.gap > 0 ? clamp(left / r.gap, T(0), T(1)) : T(0);
-      const T target = max(sigma * sigma * sigma * r.gap, T(0.05) * tolerance);
+      const T target = max(sigma * sigma * sigma * r.gap, T(0.05) * goal.tolerance);
       aim(d, it, target);
       riccati.solve(d, it.lin, it.dz);
-      alpha = min(T(1), T(0.995) * correct(d, it, target));
-      if (!(alpha > T(1e-9))) return r.status = Status::primal_infeasible, r;
+      alpha = min(T(1), T(0.998) * correct(d, it, target));
+      if (!(alpha > T(1e-9))) return stop(r, Status::primal_infeasible);
     }
-    keep_multipliers(d, it);
-    r.status = Status::ok;
-    return r;
+  }
+
+  /// Multipliers of the last run; `only_active` leaves out those smaller than their gap.
+  void keep_multipliers(const Data& d, OcpIterate<T>& it, bool only_active) const noexcept {
+    const P scale = P::broadcast(only_active ? ActiveSet<T, Nx, Nu>::input_scale(d) : T(0));
+    const auto multiplier = [&](const Pairs& s, int i) {
+      const P l = s.get(Pairs::lambda, i);
+      return s.get(Pairs::push, i) *
+             detail::where_positive(l - scale * s.get(Pairs::gap, i), l, P::zero());
+    };
+    for (int i = 0; i < d.stages() * d.zs(); i += P::lanes) {
+      (multiplier(bounds_.of[0], i) + multiplier(bounds_.of[1], i)).store(it.multiplier + i);
+    }
+    each_row(d, [&](int, int, int i) {
+      P y = multiplier(rows_.of[0], i);
+      if (d.upper_rows) y += multiplier(rows_.of[1], i);
+      y.store(it.row_multiplier + i);
+    });
   }
 
  private:
-  using P = Pack<T>;
-
   /// Pairs gap > 0, multiplier > 0 whose product goes to zero, and their steps. The fields of one
   /// pack lie side by side, so a pass follows one pointer.
   template <int Fields>
@@ -162,18 +190,29 @@ class InteriorPoint {
     }
   }
 
-  void start(const Data& d, OcpIterate<T>& it, T barrier, Result& r) noexcept {
-    const P one = P::broadcast(T(1)), mu = P::broadcast(barrier), tenth = P::broadcast(T(0.1));
+  static constexpr T settled_gap() noexcept { return sizeof(T) == 4 ? T(1e-3) : T(1e-6); }
+
+  Result stop(Result r, Status status) noexcept {
+    r.status = status;
+    return result_ = r;
+  }
+
+  /// Far from a solution gaps start wide (a third of the range, half of a violation), near one
+  /// they follow the trajectory.
+  void start(const Data& d, OcpIterate<T>& it, const Goal& goal) noexcept {
+    const P share = P::broadcast(goal.near ? T(0.05) : T(0.3));
+    const P mirror = P::broadcast(goal.near ? T(0) : T(-0.5));
+    const P one = P::broadcast(T(1)), mu = P::broadcast(goal.barrier), tenth = P::broadcast(T(0.1));
     P total = P::zero(), off = P::zero();
     for (int i = 0; i < d.stages() * d.zs(); i += P::lanes) {
       const P z = P::load(it.z + i);
       const P low = P::load(d.low + i), high = P::load(d.high + i);
-      const P least = min((high - low) * tenth, one);
+      const P least = min((high - low) * share, one);
       P::zero().store(it.dz + i);
       for (int s = 0; s < 2; ++s) {
         const P on = exists((s == 0 ? d.low : d.high) + i);
         const P room = detail::where_positive(on, s == 0 ? z - low : high - z, one);
-        const P gap = max(room, least), residual = on * (room - gap);
+        const P gap = max(max(room, mirror * room), least), residual = on * (room - gap);
         bounds_.of[s].begin(i, s == 0 ? on : -on, on, gap, mu / gap);
         bounds_.of[s].set(Pairs::residual, i, residual);
         off = max(off, detail::absolute(residual));
@@ -203,7 +242,9 @@ class InteriorPoint {
       }
     });
     count_ = sum(total);
-    r.primal = largest(off);
+    result_ = {};
+    result_.primal = largest(off);
+    alpha_ = 0;
   }
 
   /// Takes the last step; weights and gradient of the next Newton system. Returns the mean gap.
@@ -381,24 +422,11 @@ class InteriorPoint {
     return top;
   }
 
-  void keep_multipliers(const Data& d, OcpIterate<T>& it) noexcept {
-    const auto signed_multiplier = [](const Pairs& s, int i) {
-      return s.get(Pairs::push, i) * s.get(Pairs::lambda, i);
-    };
-    for (int i = 0; i < d.stages() * d.zs(); i += P::lanes) {
-      (signed_multiplier(bounds_.of[0], i) + signed_multiplier(bounds_.of[1], i))
-          .store(it.multiplier + i);
-    }
-    each_row(d, [&](int, int, int i) {
-      P y = signed_multiplier(rows_.of[0], i);
-      if (d.upper_rows) y += signed_multiplier(rows_.of[1], i);
-      y.store(it.row_multiplier + i);
-    });
-  }
-
   Sides bounds_, rows_;  ///< lower, upper
   Prices prices_;
-  T count_ = 0;
+  T count_ = 0;  ///< pairs
+  Result result_;
+  T alpha_ = 0;  ///< length of the step not yet taken
   T *lift_ = nullptr, *row_pull_ = nullptr, *row_lift_ = nullptr;
 };
 

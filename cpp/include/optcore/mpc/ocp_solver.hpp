@@ -51,53 +51,108 @@ class OcpSolver {
   /// the next call.
   OcpInfo solve(bool warm, const OcpSettings& settings = {}) noexcept {
     OcpInfo info;
-    bool solved = false;
     warm = warm && warm_;
-    if (warm) riccati_.follow(data_, iterate_.z, /*feedback=*/exact_);
-    if (settings.method != OcpMethod::interior_point) {
-      solved = warm ? guess_active_set(settings, info) : active_set(false, settings, info);
+    if (warm) {
+      if (one_stage_on()) shift();
+      riccati_.follow(data_, iterate_.z, /*feedback=*/exact_);
+    } else {
+      forget();
     }
+    const bool by_set = settings.method != OcpMethod::interior_point &&
+                        (warm ? guess_active_set(settings, info) : active_set(settings, info));
+    bool solved = by_set;
     if (!solved && settings.method != OcpMethod::active_set) {
       solved = interior_point(warm, settings, info);
     }
     if (!solved && warm) return reset(), solve(false, settings);
     warm_ = solved;
-    exact_ = info.method == OcpMethod::active_set;
     if (!solved) data_.changed = data_.horizon();
     measure(info);
     return info;
   }
 
  private:
-  static constexpr int most_warm_steps = 3, most_cold_steps = 12, longest_pause = 15;
+  using Active = ActiveSet<T, Nx, Nu>;
+  static constexpr int most_guess_steps = 4, most_cold_steps = 15, longest_pause = 15;
+
+  /// Is the new x0 nearer to the plan's second state than to its first?
+  [[nodiscard]] bool one_stage_on() const noexcept {
+    T here = 0, next = 0;
+    for (int i = 0; i < data_.nx(); ++i) {
+      here += (data_.x0[i] - x(0)[i]) * (data_.x0[i] - x(0)[i]);
+      next += (data_.x0[i] - x(1)[i]) * (data_.x0[i] - x(1)[i]);
+    }
+    return next < here;
+  }
+
+  /// Moves the plan and its multipliers on by one stage; the factor stays where it is.
+  void shift() noexcept {
+    const int zs = data_.zs(), rs = data_.rs(), n = data_.horizon();
+    for (int i = 0; i < (n - 1) * zs; ++i) iterate_.z[i] = iterate_.z[i + zs];
+    for (int i = 0; i < data_.nx(); ++i) iterate_.z[(n - 1) * zs + i] = iterate_.z[n * zs + i];
+    for (int i = 0; i < n * zs; ++i) iterate_.multiplier[i] = iterate_.multiplier[i + zs];
+    for (int i = 0; i < n * rs; ++i) iterate_.row_multiplier[i] = iterate_.row_multiplier[i + rs];
+    for (int i = 0; i < data_.nx(); ++i) iterate_.multiplier[i] = 0;  // x0 has no bounds
+    for (int i = 0; i < data_.nu(); ++i) iterate_.multiplier[n * zs + data_.nx() + i] = 0;
+  }
 
   /// A few steps from the last active set; after failures it is tried ever more rarely.
   bool guess_active_set(const OcpSettings& settings, OcpInfo& info) noexcept {
     if (settings.method == OcpMethod::automatic && pause_ > 0) return --pause_, false;
-    if (active_set(true, settings, info)) return last_pause_ = 0, true;
+    if (!exact_) interior_point_.keep_multipliers(data_, iterate_, /*only_active=*/true);
+    if (run_active_set(Active::Start::guessed, settings, info)) return last_pause_ = 0, true;
     pause_ = last_pause_ = min(longest_pause, 2 * last_pause_ + 1);
     return false;
   }
 
-  bool active_set(bool warm, const OcpSettings& settings, OcpInfo& info) noexcept {
-    if (!warm) forget();
+  bool active_set(const OcpSettings& settings, OcpInfo& info) noexcept {
+    return run_active_set(Active::Start::cold, settings, info);
+  }
+
+  bool run_active_set(typename Active::Start start, const OcpSettings& settings,
+                      OcpInfo& info) noexcept {
     const auto r =
-        active_set_.run(data_, iterate_, riccati_, warm, static_cast<T>(settings.tolerance),
-                        warm ? most_warm_steps : most_cold_steps);
+        active_set_.run(data_, iterate_, riccati_, start, static_cast<T>(settings.tolerance),
+                        start == Active::Start::cold ? most_cold_steps : most_guess_steps);
     info.method = OcpMethod::active_set;
     info.iterations += r.iterations;
     info.status = r.solved ? Status::ok : Status::max_iterations;
-    return r.solved;
+    return exact_ = r.solved;
   }
 
-  bool interior_point(bool warm, const OcpSettings& settings, OcpInfo& info) noexcept {
-    if (!warm) forget();
-    const auto r = interior_point_.run(data_, iterate_, riccati_, static_cast<T>(settings.barrier),
-                                       static_cast<T>(settings.tolerance), settings.max_iterations);
-    info.method = OcpMethod::interior_point;
-    info.iterations += r.iterations;
-    info.status = r.status;
-    return !failed(r.status);
+  /// Interior point from the trajectory; once its steps are nearly full, the active set it shows
+  /// gives the exact solution in a factorisation or two.
+  bool interior_point(bool near, const OcpSettings& settings, OcpInfo& info) noexcept {
+    typename InteriorPoint<T, Nx, Nu>::Goal goal{static_cast<T>(settings.tolerance),
+                                                 static_cast<T>(near ? 1 : settings.barrier),
+                                                 settings.max_iterations};
+    goal.near = near;
+    const bool finish_exactly = settings.method == OcpMethod::automatic && settings.exact;
+    goal.until_settled = finish_exactly;
+    int before = info.iterations;
+    for (int attempt = 0;; ++attempt) {
+      const auto r = interior_point_.run(data_, iterate_, riccati_, goal);
+      info.method = OcpMethod::interior_point;
+      info.iterations = before + r.iterations;
+      info.status = r.status;
+      exact_ = false;
+      if (failed(r.status)) return false;
+      if (!finish_exactly) return true;
+      const int size = data_.stages() * data_.zs();
+      for (int i = 0; i < size; ++i) iterate_.spare[i] = iterate_.z[i];
+      interior_point_.keep_multipliers(data_, iterate_, /*only_active=*/true);
+      OcpInfo polish;
+      const bool exact = run_active_set(Active::Start::guessed, settings, polish);
+      info.iterations += polish.iterations;
+      before += polish.iterations;
+      if (exact) return true;
+      for (int i = 0; i < size; ++i) iterate_.z[i] = iterate_.spare[i];
+      interior_point_.keep_multipliers(data_, iterate_, /*only_active=*/false);
+      info.method = OcpMethod::interior_point;
+      if (!goal.until_settled) return true;
+      goal.until_settled = false;
+      goal.resume = true;
+    }
   }
 
   void measure(OcpInfo& info) noexcept {

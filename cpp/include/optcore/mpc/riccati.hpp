@@ -51,8 +51,7 @@ class Riccati {
       }
       multiply_dynamics(d, k);
       input_rows(d, k, h, w);
-      if (!eliminate(d)) return false;
-      keep_gain(d, k);
+      if (!eliminate(d, k)) return false;
       if (k > 0) state_rows(d, k, h, w);
     }
     return true;
@@ -153,17 +152,18 @@ class Riccati {
   void multiply_dynamics(const Data& d, int k) noexcept {
     const T *p = value(d, k + 1), *ab = d.dynamics + k * d.nx() * d.zs();
     const int xs = d.xs(), zs = d.zs(), n = d.nx();
-    detail::each_block<Data::fixed ? Nx : 0>(n, [&](auto r, auto rows) {
+    detail::each_block<Data::fixed ? Nx : 0>(n, [&](auto r, auto rows) OPTCORE_INLINE_LAMBDA {
       constexpr int R = decltype(rows)::value;
-      detail::each_panel<Data::z_static>(zs / P::lanes, [&](int at, auto width) {
-        detail::Tile<T, R, decltype(width)::value> tile;
-        tile.clear();
-        const T* b = ab + at * P::lanes;
-        const int split = r + R;  // left of it the rows of P are read, below it the columns
-        tile.add(split, p + r * xs, xs, 1, b, zs);
-        tile.add(n - split, p + split * xs + r, 1, xs, b + split * zs, zs);
-        tile.store(product_ + r * zs + at * P::lanes, zs);
-      });
+      detail::each_panel<Data::z_static>(
+          zs / P::lanes, [&](int at, auto width) OPTCORE_INLINE_LAMBDA {
+            detail::Tile<T, R, decltype(width)::value> tile;
+            tile.clear();
+            const T* b = ab + at * P::lanes;
+            const int split = r + R;  // left of it the rows of P are read, below it the columns
+            tile.add(split, p + r * xs, xs, 1, b, zs);
+            tile.add(n - split, p + split * xs + r, 1, xs, b + split * zs, zs);
+            tile.store(product_ + r * zs + at * P::lanes, zs);
+          });
     });
   }
 
@@ -171,14 +171,15 @@ class Riccati {
   void input_rows(const Data& d, int k, const T* h, const T* w) noexcept {
     const T* ab = d.dynamics + k * d.nx() * d.zs();
     const int zs = d.zs(), gs = gain_stride(d), n = d.nx();
-    detail::each_block<Data::fixed ? Nu : 0>(d.nu(), [&](auto r, auto rows) {
+    detail::each_block<Data::fixed ? Nu : 0>(d.nu(), [&](auto r, auto rows) OPTCORE_INLINE_LAMBDA {
       constexpr int R = decltype(rows)::value;
-      detail::each_panel<Data::z_static>(zs / P::lanes, [&](int at, auto width) {
-        detail::Tile<T, R, decltype(width)::value> tile;
-        tile.load(h + (n + r) * zs + at * P::lanes, zs);
-        tile.add(n, ab + n + r, 1, zs, product_ + at * P::lanes, zs);
-        tile.store(input_ + r * gs + at * P::lanes, gs);
-      });
+      detail::each_panel<Data::z_static>(
+          zs / P::lanes, [&](int at, auto width) OPTCORE_INLINE_LAMBDA {
+            detail::Tile<T, R, decltype(width)::value> tile;
+            tile.load(h + (n + r) * zs + at * P::lanes, zs);
+            tile.add(n, ab + n + r, 1, zs, product_ + at * P::lanes, zs);
+            tile.store(input_ + r * gs + at * P::lanes, gs);
+          });
     });
     for (int j = 0; j < d.nu(); ++j) {
       for (int i = 0; i < d.us(); i += P::lanes) P::zero().store(input_ + j * gs + zs + i);
@@ -187,10 +188,56 @@ class Riccati {
     }
   }
 
-  /// L D L' of the inputs' block, carried through all columns: scaled = D^-1 L^-1 [Hux Huu I].
-  bool eliminate(const Data& d) noexcept {
-    const int gs = gain_stride(d), n = d.nx(), packs = gs / P::lanes;
-    for (int j = 0; j < d.nu(); ++j) {
+  /// L D L' of the inputs' block carried through all columns: input = L^-1 [Hux Huu I],
+  /// scaled = D^-1 input, gain = L^-T scaled = [K . Huu^-1].
+  bool eliminate(const Data& d, int k) noexcept {
+    if constexpr (Nu > 0 && Nu <= 4) {
+      return eliminate_in_registers(d, k);
+    } else {
+      return eliminate_by_rows(d, k);
+    }
+  }
+
+  /// The block's factor in scalars first, so that the divisions' latency is paid once and the
+  /// columns follow in independent registers.
+  bool eliminate_in_registers(const Data& d, int k) noexcept {
+    const int gs = gain_stride(d), n = d.nx();
+    T lower[Nu][Nu], inverse[Nu];
+    for (int j = 0; j < Nu; ++j) {
+      for (int i = j; i < Nu; ++i) lower[i][j] = input_[i * gs + n + j];
+    }
+    for (int j = 0; j < Nu; ++j) {
+      if (!(lower[j][j] > smallest_pivot())) return false;
+      inverse[j] = T(1) / lower[j][j];
+      for (int i = j + 1; i < Nu; ++i) {
+        const T factor = lower[i][j] * inverse[j];
+        for (int c = j + 1; c <= i; ++c) lower[i][c] -= factor * lower[c][j];
+      }
+      for (int i = j + 1; i < Nu; ++i) lower[i][j] *= inverse[j];
+    }
+    T* gain = gain_ + k * gain_size(d);
+    detail::each_panel<gain_static>(gs / P::lanes, [&](int at, auto width) OPTCORE_INLINE_LAMBDA {
+      constexpr int V = decltype(width)::value;
+      const int column = at * P::lanes;
+      detail::Tile<T, Nu, V> tile;
+      tile.load(input_ + column, gs);
+      for (int j = 1; j < Nu; ++j) {
+        for (int i = 0; i < j; ++i) tile.subtract_row(j, lower[j][i], i);
+      }
+      tile.store(input_ + column, gs);
+      for (int j = 0; j < Nu; ++j) tile.scale_row(j, inverse[j]);
+      tile.store(scaled_ + column, gs);
+      for (int j = Nu - 2; j >= 0; --j) {
+        for (int i = j + 1; i < Nu; ++i) tile.subtract_row(j, lower[i][j], i);
+      }
+      tile.store(gain + column, gs);
+    });
+    return true;
+  }
+
+  bool eliminate_by_rows(const Data& d, int k) noexcept {
+    const int gs = gain_stride(d), n = d.nx(), m = d.nu(), packs = gs / P::lanes;
+    for (int j = 0; j < m; ++j) {
       T *row = input_ + j * gs, *out = scaled_ + j * gs;
       const T pivot = row[n + j];
       if (!(pivot > smallest_pivot())) return false;
@@ -198,7 +245,7 @@ class Riccati {
       for (int p = 0; p < packs; ++p) {
         (P::load(row + p * P::lanes) * P::broadcast(inverse)).store(out + p * P::lanes);
       }
-      for (int c = j + 1; c < d.nu(); ++c) {
+      for (int c = j + 1; c < m; ++c) {
         T* other = input_ + c * gs;
         const P factor = P::broadcast(row[n + c] * inverse);
         for (int p = 0; p < packs; ++p) {
@@ -207,23 +254,17 @@ class Riccati {
         }
       }
     }
-    return true;
-  }
-
-  /// gain = [K . Huu^-1] by back-substitution.
-  void keep_gain(const Data& d, int k) noexcept {
-    const int gs = gain_stride(d), n = d.nx();
     T* gain = gain_ + k * gain_size(d);
-    for (int j = d.nu() - 1; j >= 0; --j) {
+    for (int j = m - 1; j >= 0; --j) {
       const T* row = scaled_ + j * gs;
-      detail::each_panel<gain_static>(gs / P::lanes, [&](int at, auto width) {
+      detail::each_panel<gain_static>(packs, [&](int at, auto width) OPTCORE_INLINE_LAMBDA {
         detail::Tile<T, 1, decltype(width)::value> tile;
         tile.load(row + at * P::lanes, gs);
-        tile.subtract(d.nu() - 1 - j, row + n + j + 1, 0, 1, gain + (j + 1) * gs + at * P::lanes,
-                      gs);
+        tile.subtract(m - 1 - j, row + n + j + 1, 0, 1, gain + (j + 1) * gs + at * P::lanes, gs);
         tile.store(gain + j * gs + at * P::lanes, gs);
       });
     }
+    return true;
   }
 
   /// P[k] = lower triangle, in blocks, of the Schur complement.
@@ -231,9 +272,9 @@ class Riccati {
     const T* ab = d.dynamics + k * d.nx() * d.zs();
     T* p = value(d, k);
     const int zs = d.zs(), xs = d.xs(), gs = gain_stride(d), n = d.nx(), m = d.nu();
-    detail::each_block<Data::fixed ? Nx : 0>(n, [&](auto c, auto rows) {
+    detail::each_block<Data::fixed ? Nx : 0>(n, [&](auto c, auto rows) OPTCORE_INLINE_LAMBDA {
       constexpr int R = decltype(rows)::value;
-      const auto panel = [&](int at, auto width) {
+      const auto panel = [&](int at, auto width) OPTCORE_INLINE_LAMBDA {
         detail::Tile<T, R, decltype(width)::value> tile;
         const int column = at * P::lanes;
         tile.load(h + c * zs + column, zs);

@@ -25,8 +25,9 @@ enum class OcpMethod : int {
 struct OcpSettings {
   double tolerance = 1e-6;  ///< on gap, inequality residual and stationarity
   int max_iterations = 60;
-  double barrier = 1.0;  ///< barrier parameter of a cold start
+  double barrier = 10.0;  ///< barrier parameter of a cold start
   OcpMethod method = OcpMethod::automatic;
+  bool exact = true;  ///< after an interior point, solve for the active set it shows
 };
 
 /// Outcome of one solve.

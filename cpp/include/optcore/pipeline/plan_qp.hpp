@@ -16,6 +16,7 @@ class PlanQp {
     config_ = config;
     settings_.tolerance = 1e-4;  // cost units; a plan is replaced within one period
     settings_.max_iterations = 40;
+    settings_.exact = false;
     solver_.attach(arena, {4, 2, config.horizon, config.rows_per_stage});
     reference_ = arena.matrix<T>(config.horizon + 1, 4);
     if (reference_.data != nullptr) write_model();

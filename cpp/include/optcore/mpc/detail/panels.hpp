@@ -8,6 +8,9 @@
 /// Matrices are row-major with padded rows, so a row is a whole number of packs.
 namespace optcore::inline OPTCORE_ISA::mpc::detail {
 
+/// Written after a lambda's parameters: its body must become part of the loop that calls it.
+#define OPTCORE_INLINE_LAMBDA __attribute__((always_inline))
+
 template <int N>
 using Int = std::integral_constant<int, N>;
 
@@ -72,6 +75,13 @@ struct Tile {
       for (int j = 0; j < V; ++j) v[q][j].store(p + q * stride + j * P::lanes);
     }
   }
+  OPTCORE_INLINE void scale_row(int q, T s) noexcept {
+    for (int j = 0; j < V; ++j) v[q][j] *= P::broadcast(s);
+  }
+  /// row q -= s * (row other)
+  OPTCORE_INLINE void subtract_row(int q, T s, int other) noexcept {
+    for (int j = 0; j < V; ++j) v[q][j] = fnma(P::broadcast(s), v[other][j], v[q][j]);
+  }
   /// row q += sum_k a[q * a_row + k * a_step] * (row k of b)
   OPTCORE_INLINE void add(int count, const T* a, int a_row, int a_step, const T* b,
                           int b_stride) noexcept {
@@ -104,7 +114,7 @@ template <int Static, class T>
 OPTCORE_INLINE void combine(int packs, const T* start, int count, const T* s, const T* b,
                             int stride, T* out) noexcept {
   using P = Pack<T>;
-  each_panel<Static>(packs, [&](int at, auto width) {
+  each_panel<Static>(packs, [&](int at, auto width) OPTCORE_INLINE_LAMBDA {
     constexpr int V = decltype(width)::value;
     P even[V], odd[V];
     for (int j = 0; j < V; ++j) {
