@@ -102,6 +102,7 @@ struct OcpKernels {
   void (*set)(void* solver, OcpSize, const host::OcpSolver::Problem&) noexcept;
   OcpInfo (*solve)(void* solver, OcpSize, const double* x0, bool warm, const OcpSettings&) noexcept;
   void (*solution)(const void* solver, OcpSize, double* x, double* u) noexcept;
+  void (*multipliers)(const void* solver, OcpSize, double* x, double* u, double* rows) noexcept;
 };
 
 /// Size of a Gaussian process: of a model, or of a likelihood at `points`.

@@ -22,4 +22,8 @@ void OcpSolver::solution(double* x, double* u) const noexcept {
   cpu::kernels().ocp(size_).solution(solver_, size_, x, u);
 }
 
+void OcpSolver::multipliers(double* x, double* u, double* rows) const noexcept {
+  cpu::kernels().ocp(size_).multipliers(solver_, size_, x, u, rows);
+}
+
 }  // namespace optcore::host

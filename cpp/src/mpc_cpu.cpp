@@ -27,8 +27,6 @@ struct Sized {
     return solver;
   }
 
-  static constexpr double no_limit = 2 * ocp_no_bound;
-
   static void copy(double* to, const double* from, int count) noexcept {
     for (int i = 0; i < count; ++i) to[i] = from[i];
   }
@@ -38,17 +36,18 @@ struct Sized {
     const int n = size.nx, m = size.nu, rows = size.rows;
     auto& d = s.data();
     for (int k = 0; k <= size.horizon; ++k) {
-      d.set_hessian(k, p.Q + k * n * n, p.R + k * m * m, nullptr);
+      d.set_hessian(k, p.Q + k * n * n, p.R + k * m * m, p.S + k * m * n);
       d.set_gradient(k, p.q + k * n, p.r + k * m);
       d.set_state_bounds(k, p.lbx + k * n, p.ubx + k * n);
       d.set_input_bounds(k, p.lbu + k * m, p.ubu + k * m);
       if (k < size.horizon) {
         d.set_dynamics(k, p.A + k * n * n, p.B + k * n * m, p.b + k * n);
       }
-      d.set_row_count(k, k > 0 ? rows : 0);
-      for (int i = 0; k > 0 && i < rows; ++i) {
+      d.set_row_count(k, rows);
+      for (int i = 0; i < rows; ++i) {
         const int at = k * rows + i;
-        d.set_row(k, i, p.C + at * n, nullptr, p.lower[at], no_limit, p.l1[at], p.l2[at]);
+        const double* input = k < size.horizon ? p.D + at * m : nullptr;
+        d.set_row(k, i, p.C + at * n, input, p.lg[at], p.ug[at], p.l1[at], p.l2[at]);
       }
     }
   }
@@ -66,7 +65,18 @@ struct Sized {
     for (int k = 0; k < size.horizon; ++k) copy(u + k * size.nu, s.u(k), size.nu);
   }
 
-  static constexpr OcpKernels table = {bytes, create, set, solve, solution};
+  static void multipliers(const void* object, OcpSize size, double* x, double* u,
+                          double* rows) noexcept {
+    const auto& s = *static_cast<const Solver*>(object);
+    for (int k = 0; k <= size.horizon; ++k) {
+      const double* y = s.multipliers(k);
+      copy(x + k * size.nx, y, size.nx);
+      if (k < size.horizon) copy(u + k * size.nu, y + size.nx, size.nu);
+      for (int i = 0; i < size.rows; ++i) rows[k * size.rows + i] = s.row_multiplier(k, i);
+    }
+  }
+
+  static constexpr OcpKernels table = {bytes, create, set, solve, solution, multipliers};
 };
 
 const OcpKernels& of_size(OcpSize size) noexcept {
@@ -77,6 +87,8 @@ const OcpKernels& of_size(OcpSize size) noexcept {
     case 602: return Sized<6, 2>::table;
     case 803: return Sized<8, 3>::table;
     case 1204: return Sized<12, 4>::table;
+    case 1604: return Sized<16, 4>::table;
+    case 2406: return Sized<24, 6>::table;
     default: return Sized<0, 0>::table;
   }
 }

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from optcore.mpc.dense import QpSolution, solve_qp
 from optcore.mpc.obstacles import Disc
-from optcore.mpc.ocp import OcpQp, SoftRows
-from optcore.mpc.solver import QpSolver, Solution
+from optcore.mpc.ocp import OcpQp, SoftRows, TerminalSet
+from optcore.mpc.solver import Multipliers, QpSolver, Solution
 from optcore.mpc.sqp import NlpSolution, Sqp
 
 __all__ = [
     "Disc",
+    "Multipliers",
     "NlpSolution",
     "OcpQp",
     "QpSolution",
@@ -17,5 +18,6 @@ __all__ = [
     "SoftRows",
     "Solution",
     "Sqp",
+    "TerminalSet",
     "solve_qp",
 ]

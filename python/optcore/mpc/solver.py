@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,38 +12,62 @@ from optcore import _native
 from optcore.errors import ConfigError, ShapeError
 from optcore.mpc.ocp import OcpQp
 
-__all__ = ["QpSolver", "Solution"]
+__all__ = ["Multipliers", "QpSolver", "Solution"]
 
 _Floats = NDArray[np.float64]
+_METHODS = ("auto", "active_set", "interior_point")
+
+
+class Multipliers(NamedTuple):
+    """Positive at a lower limit, negative at an upper one, zero between."""
+
+    x: _Floats
+    """(N + 1, nx)"""
+    u: _Floats
+    """(N, nu)"""
+    rows: _Floats
+    """(N + 1, rows): C and D, then terminal, soft and rate rows"""
 
 
 class Solution(NamedTuple):
     """Outcome of one solve; `status` is "ok" when the tolerance was met."""
 
     status: str
-    """ok, max_iterations, primal_infeasible, not_finite, not_positive_definite"""
+    """ok, max_iterations, primal_infeasible, dual_infeasible, not_finite, not_positive_definite"""
     u: _Floats
-    """(N, nu)"""
+    """(N, nu); after a failure still within the inputs' bounds"""
     x: _Floats
     """(N + 1, nx); follows the dynamics whatever the status"""
     objective: float
     """without the constant x[0] terms"""
     iterations: int
     residuals: dict[str, float]
-    """gap, primal and dual at the last iterate"""
+    """primal (largest violation), dual (largest stationarity residual), gap (mean of multiplier
+    times room), from the data and the returned plan"""
     max_slack: float
     """largest violation of a soft row"""
+    multipliers: Multipliers
+    """when primal_infeasible, the proof of it"""
+    method: str
+    """active_set or interior_point, whichever gave the solution"""
     solve_time: float
     """s"""
 
+    @property
+    def solved(self) -> bool:
+        """Was the tolerance met?"""
+        return self.status == "ok"
+
 
 class QpSolver:
-    """Primal-dual interior point over a Riccati recursion; see ``optcore/mpc/ocp_solver.hpp``.
+    """Active-set method over a Riccati recursion with an interior point behind it; see
+    ``optcore/mpc/ocp_solver.hpp``.
 
     Args:
         problem: the programme; its arrays are copied.
-        tolerance: on mean complementarity, inequality residual and stationarity.
-        max_iterations: cap, which bounds the time of a solve.
+        tolerance: on violation, complementarity and stationarity.
+        max_iterations: cap of the interior point, which bounds the time of a solve.
+        method: "auto", "active_set" or "interior_point".
 
     Example:
         >>> import numpy as np
@@ -55,33 +79,73 @@ class QpSolver:
         ('ok', True)
     """
 
-    def __init__(self, problem: OcpQp, tolerance: float = 1e-6, max_iterations: int = 60) -> None:
+    def __init__(
+        self,
+        problem: OcpQp,
+        tolerance: float = 1e-6,
+        max_iterations: int = 60,
+        method: Literal["auto", "active_set", "interior_point"] = "auto",
+    ) -> None:
         if not 0 < tolerance < 1:
             raise ConfigError(f"tolerance must lie in (0, 1), got {tolerance}")
         if max_iterations < 1:
             raise ConfigError(f"max_iterations must be at least 1, got {max_iterations}")
+        if method not in _METHODS:
+            raise ConfigError(f"method must be one of {', '.join(_METHODS)}, got {method!r}")
         self.problem = problem
         self.tolerance = tolerance
         self.max_iterations = max_iterations
-        self._native = _native.mpc.OcpSolver(problem.nx, problem.nu, problem.N, problem.rows)
-        self._native.set(problem.arrays)
+        self.method = method
+        self._load()
 
-    def solve(self, x0: ArrayLike, warm_start: bool = True) -> Solution:
-        """Solve from the state x0 (nx,), starting from the last solution when there is one.
+    def _load(self) -> None:
+        self._native = _native.mpc.OcpSolver(*self.problem.size)
+        self._native.set(self.problem.arrays)
+
+    def update(self, **arrays: Any) -> None:
+        """Change arguments of the problem, named as in OcpQp; the warm start stays when sizes do.
 
         Raises:
-            ShapeError: x0 has another shape.
-            ConfigError: x0 is not finite.
+            ShapeError, ConfigError: as OcpQp; the problem is then unchanged.
         """
-        start = np.ascontiguousarray(x0, np.float64)
-        if start.shape != (self.problem.nx,):
-            raise ShapeError(f"x0 must be ({self.problem.nx},), got {start.shape}")
-        if not np.isfinite(start).all():
-            raise ConfigError(f"x0 must be finite, got {start}")
+        size = self.problem.size
+        self.problem = self.problem.replaced(**arrays)
+        if self.problem.size == size:
+            self._native.set(self.problem.arrays)
+        else:
+            self._load()
+
+    def solve(
+        self,
+        x0: ArrayLike | None = None,
+        warm_start: bool = True,
+        *,
+        last_input: ArrayLike | None = None,
+    ) -> Solution:
+        """Solve from the state x0 (nx,), starting from the last solution when there is one.
+
+        Args:
+            x0: the first state; left out when the problem's is free.
+            last_input: (nu,), for problems with rates; zero when left out.
+
+        Raises:
+            ShapeError: x0 or last_input has another shape.
+            ConfigError: x0 or last_input is not finite, or missing or given where it must not be.
+        """
+        p = self.problem
+        start = self._start(x0, last_input)
         begin = time.perf_counter()
-        status, x, u, objective, iterations, gap, primal, dual, slack = self._native.solve(
-            start, warm_start, self.tolerance, self.max_iterations
+        status, method, x, u, objective, iterations, gap, primal, dual, slack, multipliers = (
+            self._native.solve(
+                start, warm_start, self.tolerance, self.max_iterations, _METHODS.index(self.method)
+            )
         )
+        elapsed = time.perf_counter() - begin
+        if p.has_rates or p.free_x0:
+            first = int(p.free_x0)
+            x, u = x[first:, : p.nx], u[first:, : p.nu]
+            bounds_x, bounds_u, rows = multipliers
+            multipliers = bounds_x[first:, : p.nx], bounds_u[first:, : p.nu], rows[first:]
         return Solution(
             status,
             u,
@@ -90,5 +154,34 @@ class QpSolver:
             iterations,
             {"gap": gap, "primal": primal, "dual": dual},
             slack,
-            time.perf_counter() - begin,
+            Multipliers(*multipliers),
+            method,
+            elapsed,
         )
+
+    def _start(self, x0: ArrayLike | None, last_input: ArrayLike | None) -> _Floats:
+        p = self.problem
+        if p.free_x0:
+            if x0 is not None:
+                raise ConfigError("x0 must be left out: the problem's first state is free")
+            return np.zeros(p.size[0])
+        if x0 is None:
+            raise ConfigError("x0 is needed: (nx,)")
+        start = _vector("x0", x0, p.nx)
+        if p.has_rates:
+            before = (
+                np.zeros(p.nu) if last_input is None else _vector("last_input", last_input, p.nu)
+            )
+            return np.concatenate([start, before])
+        if last_input is not None:
+            raise ConfigError("last_input is only for problems with rate bounds")
+        return start
+
+
+def _vector(name: str, values: ArrayLike, size: int) -> _Floats:
+    array = np.ascontiguousarray(values, np.float64)
+    if array.shape != (size,):
+        raise ShapeError(f"{name} must be ({size},), got {array.shape}")
+    if not np.isfinite(array).all():
+        raise ConfigError(f"{name} must be finite, got {array}")
+    return array

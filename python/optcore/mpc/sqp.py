@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from optcore.errors import ConfigError, ShapeError
+from optcore.mpc.augment import NO_BOUND
 from optcore.mpc.models import Model
 from optcore.mpc.obstacles import Disc, half_planes
 from optcore.mpc.ocp import OcpQp, SoftRows
@@ -258,7 +259,8 @@ class Sqp:
             C = np.zeros((self.N + 1, self._obstacles, self.nx))
             lower = np.full((self.N + 1, self._obstacles), -1.0)
             C[:, : normals.shape[1], :2], lower[:, : normals.shape[1]] = normals, offsets
-            arrays |= {"C": C, "lower": lower}
+            lower[0] = -NO_BOUND  # the first state is given
+            arrays |= {"C": C, "lg": lower}
         load(solver, **arrays)
         s = solver.solve(x0, warm_start=True)
         return s.status, s.x, s.u, following

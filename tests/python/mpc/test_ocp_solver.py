@@ -157,7 +157,7 @@ def test_an_infeasible_problem_does_not_poison_the_next() -> None:
         ({"Q": np.eye(3)}, ShapeError, "Q must be"),
         ({"Q": np.full((4, 4), np.nan)}, ConfigError, "Q holds NaN"),
         ({"Q": np.triu(np.ones((4, 4)))}, ConfigError, "Q must be symmetric"),
-        ({"lbu": [3, 3]}, ConfigError, "lbu must be below ubu"),
+        ({"lbu": [3, 3]}, ConfigError, "lbu must not exceed ubu"),
         ({"N": 0}, ConfigError, "N"),
         ({"soft": SoftRows(np.ones((1, 3)), [0.0])}, ShapeError, "soft.C"),
         ({"soft": SoftRows(np.ones((1, 4)), [0.0], -1.0)}, ConfigError, "soft.l1"),

@@ -48,6 +48,8 @@ struct OcpIterate {
 /// Comp. 14 (2022).
 template <class T, int Nx, int Nu>
 class ActiveSet {
+  using P = Pack<T>;
+
  public:
   using Data = OcpData<T, Nx, Nu>;
 
@@ -61,11 +63,18 @@ class ActiveSet {
   }
 
   enum class Start {
-    cold,    ///< nothing known: from the unconstrained optimum, the penalty grows
-    guessed  ///< it.multiplier tells what is active (not zero)
+    cold,     ///< nothing known: from the unconstrained optimum, the penalty grows
+    guessed,  ///< it.multiplier tells what is active (not zero)
+    patient   ///< as cold, with as many line searches as it takes
+  };
+  enum class Outcome {
+    solved,
+    gave_up,   ///< too many line searches or steps: the interior point does better
+    stalled,   ///< violations do not shrink; it.multiplier is then their direction
+    singular,  ///< an input block is not positive definite
   };
   struct Result {
-    bool solved = false;
+    Outcome outcome = Outcome::gave_up;
     int iterations = 0;
   };
 
@@ -75,15 +84,17 @@ class ActiveSet {
              int max_iterations) noexcept {
     Result result;
     const T scale = input_scale(d), last_penalty = scale * top_penalty();
-    const bool guessed = start == Start::guessed;
+    const bool guessed = start == Start::guessed, patient = start == Start::patient;
     penalty_ = guessed ? last_penalty : T(0);
     int searches = 0;
-    T lack = 0;  // of full steps since the last one
+    T lack = 0, last_worst = infinity<T>();
     multiply_hessian(d, it);
     guessed ? penalise<true>(d, it) : penalise<false>(d, it);
     for (; result.iterations < max_iterations; ++result.iterations) {
       if (d.changed >= 0) {
-        if (!riccati.factorise(d, it.weight, it.row_weight, d.changed)) return result;
+        if (!riccati.factorise(d, it.weight, it.row_weight, d.changed)) {
+          return result.outcome = Outcome::singular, result;
+        }
         d.changed = -1;
       }
       riccati.solve(d, it.lin, it.dz);
@@ -94,17 +105,18 @@ class ActiveSet {
       if (penalty_ > 0 && product(d, it.lin, it.dz) > T(0.1) * abs(slope) + noise(d, it)) {
         if (guessed && result.iterations < most_full_steps) continue;
         const T length = search(d, it, cost_slope, slope);
-        lack += T(1) - length;
+        lack += T(1) - length;  // of full steps in a row
         step(d, it, length - T(1));
         evaluate(d, it);
-        if (guessed || ++searches > most_searches || (lack > T(0.5) && lack > T(1) - length)) {
-          keep_multipliers(d, it);
-          return result;
-        }
+        const bool poor =
+            guessed || ++searches > most_searches || (lack > T(0.5) && lack > T(1) - length);
+        if (poor && !patient) return keep_multipliers(d, it), result;
         continue;
       }
       lack = 0;
-      if (penalty_ == T(0) && 2 * count_violated(d, it) > 3 * d.horizon()) return result;
+      if (penalty_ == T(0) && !patient && 2 * count_violated(d, it) > 3 * d.horizon()) {
+        return result;
+      }
       if (penalty_ < last_penalty) {
         const T next = d.changed < 0 ? last_penalty : T(100) * penalty_;
         penalty_ = penalty_ > 0 ? min(next, last_penalty) : scale * first_penalty();
@@ -112,33 +124,46 @@ class ActiveSet {
         continue;
       }
       if (d.changed >= 0) continue;  // the set has not settled
-      const bool done = worst_ <= tolerance;
-      keep_multipliers(d, it);
-      if (done) {
-        result.solved = true;
+      if (riccati.proximal() * largest_input(d, it.dz) > tolerance) continue;
+      if (worst_ <= tolerance) {
+        keep_multipliers(d, it);
         ++result.iterations;
-        return result;
+        return result.outcome = Outcome::solved, result;
       }
+      if (worst_ > T(0.5) * last_worst) {
+        keep_direction(d, it);
+        return result.outcome = Outcome::stalled, result;
+      }
+      last_worst = worst_;
+      keep_multipliers(d, it);
       penalise<true>(d, it);
     }
     return result;
   }
 
-  /// Largest weight of an input, the unit of the penalty.
+  /// Largest weight of an input, the unit of the penalty; of a state where inputs cost nothing.
   [[nodiscard]] static T input_scale(const Data& d) noexcept {
-    T top = T(1e-12);
+    T input = T(1e-12), state = 0;
     for (int k = 0; k < d.horizon(); ++k) {
       const T* h = d.hessian + k * d.nz() * d.zs();
-      for (int j = d.nx(); j < d.nz(); ++j) top = max(top, h[j * d.zs() + j]);
+      for (int j = 0; j < d.nx(); ++j) state = max(state, h[j * d.zs() + j]);
+      for (int j = d.nx(); j < d.nz(); ++j) input = max(input, h[j * d.zs() + j]);
     }
-    return top;
+    return max(input, T(1e-4) * state);
+  }
+
+  /// hz = H z + g
+  static void multiply_hessian(const Data& d, OcpIterate<T>& it) noexcept {
+    for (int k = 0; k <= d.horizon(); ++k) {
+      const int at = k * d.zs();
+      detail::combine<Data::z_static>(d.zs() / P::lanes, d.gradient + at, d.last(k), it.z + at,
+                                      d.hessian + at * d.nz(), d.zs(), it.hz + at);
+    }
   }
 
  private:
-  using P = Pack<T>;
   static constexpr int most_searches = 6;
-  static constexpr int most_full_steps =
-      3;  ///< after a guess, with no search: the plain primal-dual active set
+  static constexpr int most_full_steps = 3;  ///< after a guess, before any line search
   static constexpr T first_penalty() noexcept { return T(1e2); }
   static constexpr T top_penalty() noexcept { return sizeof(T) == 4 ? T(1e4) : T(1e6); }
 
@@ -174,15 +199,6 @@ class ActiveSet {
   void evaluate(Data& d, OcpIterate<T>& it) noexcept {
     multiply_hessian(d, it);
     penalise<false>(d, it);
-  }
-
-  /// hz = H z + g
-  static void multiply_hessian(const Data& d, OcpIterate<T>& it) noexcept {
-    for (int k = 0; k <= d.horizon(); ++k) {
-      const int at = k * d.zs();
-      detail::combine<Data::z_static>(d.zs() / P::lanes, d.gradient + at, d.last(k), it.z + at,
-                                      d.hessian + at * d.nz(), d.zs(), it.hz + at);
-    }
   }
 
   /// The penalty's multiplier at a distance `low - v` and `high - v`; `Held` keeps active what has
@@ -257,6 +273,24 @@ class ActiveSet {
     y = detail::where_positive(raw, soft, -soft);
     w = detail::where_positive(over, rho * l2 * share,
                                detail::where_positive(size, rho, P::zero()));
+  }
+
+  /// The change of the multipliers, which for a problem without feasible points proves it.
+  void keep_direction(const Data& d, OcpIterate<T>& it) noexcept {
+    for (int i = 0; i < d.stages() * d.zs(); ++i) it.multiplier[i] = pull_[i] - it.multiplier[i];
+    for (int k = 0; k <= d.horizon(); ++k) {
+      for (int i = k * d.rs(); i < k * d.rs() + d.counts[k]; ++i) {
+        it.row_multiplier[i] = row_pull_[i] - it.row_multiplier[i];
+      }
+    }
+  }
+
+  [[nodiscard]] static T largest_input(const Data& d, const T* v) noexcept {
+    T top = 0;
+    for (int k = 0; k < d.horizon(); ++k) {
+      for (int j = d.nx(); j < d.nz(); ++j) top = max(top, abs(v[k * d.zs() + j]));
+    }
+    return top;
   }
 
   void keep_multipliers(const Data& d, OcpIterate<T>& it) noexcept {

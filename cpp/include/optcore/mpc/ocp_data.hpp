@@ -141,13 +141,13 @@ struct OcpData : OcpShape<T, Nx, Nu> {
   }
 
   /// Row i of stage k: lower <= c'x + d'u <= upper, c (nx,), d (nu,) or null for zero. A violation
-  /// s costs l1 s + l2 s^2 / 2 with l1 > 0, l2 >= 0; l1 >= 1e29 makes the row hard.
+  /// s costs l1 s + l2 s^2 / 2 with l1 >= 0, l2 >= 0; l1 >= 1e29 makes the row hard.
   void set_row(int k, int i, const T* c, const T* d, T lower, T upper, T price1,
                T price2) noexcept {
     bool moved = false;
     for (int j = 0; j < nz(); ++j) {
       const bool is_state = j < nx();
-      const bool present = is_state ? k > 0 : (d != nullptr && k < horizon());
+      const bool present = is_state || (d != nullptr && k < horizon());
       const T value = !present ? T(0) : (is_state ? c[j] : d[j - nx()]);
       T& kept = coefficients[(k * nz() + j) * rs() + i];
       if (kept == value) continue;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "optcore/mpc/certificate.hpp"
 #include "optcore/mpc/interior_point.hpp"
 #include "optcore/mpc/residuals.hpp"
 
@@ -38,6 +39,10 @@ class OcpSolver {
   // Solution.
   [[nodiscard]] const T* x(int k) const noexcept { return iterate_.z + k * data_.zs(); }  ///< (nx,)
   [[nodiscard]] const T* u(int k) const noexcept { return x(k) + data_.nx(); }            ///< (nu,)
+  /// Multipliers of the bounds of (x, u) of stage k; positive at a lower bound, else negative.
+  [[nodiscard]] const T* multipliers(int k) const noexcept {
+    return iterate_.multiplier + k * data_.zs();
+  }
   /// Multiplier of row i of stage k: positive pushes towards the lower limit's inside.
   [[nodiscard]] T row_multiplier(int k, int i) const noexcept {
     return iterate_.row_multiplier[k * data_.rs() + i];
@@ -51,22 +56,33 @@ class OcpSolver {
   /// the next call.
   OcpInfo solve(bool warm, const OcpSettings& settings = {}) noexcept {
     OcpInfo info;
+    if (!data_are_finite()) {
+      reset();
+      info.status = Status::not_finite;
+      return info;
+    }
     warm = warm && warm_;
     if (warm) {
       if (one_stage_on()) shift();
       riccati_.follow(data_, iterate_.z, /*feedback=*/exact_);
     } else {
       forget();
+      riccati_.regularise(0);
     }
     const bool by_set = settings.method != OcpMethod::interior_point &&
-                        (warm ? guess_active_set(settings, info) : active_set(settings, info));
+                        (warm ? guess_active_set(settings, info)
+                              : run_active_set(Active::Start::cold, settings, info));
     bool solved = by_set;
     if (!solved && settings.method != OcpMethod::active_set) {
       solved = interior_point(warm, settings, info);
     }
     if (!solved && warm) return reset(), solve(false, settings);
-    warm_ = solved;
-    if (!solved) data_.changed = data_.horizon();
+    if (!solved && info.status == Status::not_positive_definite && strengthen()) {
+      return solve_again(settings);
+    }
+    if (!solved) diagnose(settings, info);
+    warm_ = !failed(info.status);
+    if (!warm_) end_safely();
     measure(info);
     return info;
   }
@@ -74,6 +90,15 @@ class OcpSolver {
  private:
   using Active = ActiveSet<T, Nx, Nu>;
   static constexpr int most_guess_steps = 4, most_cold_steps = 15, longest_pause = 15;
+  static constexpr int most_patient_steps = 60;
+
+  /// Everything that enters a solve besides matrices, which fail in the factor.
+  [[nodiscard]] bool data_are_finite() const noexcept {
+    T total = 0;
+    for (int i = 0; i < data_.nx(); ++i) total += data_.x0[i] * T(0);
+    for (int i = 0; i < data_.stages() * data_.zs(); ++i) total += data_.gradient[i] * T(0);
+    return total == T(0);
+  }
 
   /// Is the new x0 nearer to the plan's second state than to its first?
   [[nodiscard]] bool one_stage_on() const noexcept {
@@ -105,19 +130,89 @@ class OcpSolver {
     return false;
   }
 
-  bool active_set(const OcpSettings& settings, OcpInfo& info) noexcept {
-    return run_active_set(Active::Start::cold, settings, info);
-  }
-
   bool run_active_set(typename Active::Start start, const OcpSettings& settings,
                       OcpInfo& info) noexcept {
+    const int steps = start == Active::Start::cold      ? most_cold_steps
+                      : start == Active::Start::guessed ? most_guess_steps
+                                                        : most_patient_steps;
     const auto r =
         active_set_.run(data_, iterate_, riccati_, start, static_cast<T>(settings.tolerance),
-                        start == Active::Start::cold ? most_cold_steps : most_guess_steps);
+                        riccati_.proximal() > 0 ? most_patient_steps : steps);
+    outcome_ = r.outcome;
     info.method = OcpMethod::active_set;
     info.iterations += r.iterations;
-    info.status = r.solved ? Status::ok : Status::max_iterations;
-    return exact_ = r.solved;
+    info.status = r.outcome == Active::Outcome::solved     ? Status::ok
+                  : r.outcome == Active::Outcome::singular ? Status::not_positive_definite
+                                                           : Status::max_iterations;
+    return exact_ = r.outcome == Active::Outcome::solved;
+  }
+
+  /// A larger proximal term for costs that are only semi-definite; false when that cannot help.
+  bool strengthen() noexcept {
+    const T scale = Active::input_scale(data_), now = riccati_.proximal();
+    if (now > T(1e-4) * scale) return false;
+    riccati_.regularise(now > 0 ? T(100) * now : T(1e3) * sqrt(epsilon<T>()) * T(1e-3) * scale);
+    return true;
+  }
+
+  /// Cold, with the present proximal term.
+  OcpInfo solve_again(const OcpSettings& settings) noexcept {
+    OcpInfo info;
+    for (;;) {
+      forget();
+      if (run_active_set(Active::Start::patient, settings, info)) break;
+      if (info.status != Status::not_positive_definite || !strengthen()) break;
+    }
+    if (info.status == Status::max_iterations) diagnose(settings, info);
+    warm_ = false;
+    if (failed(info.status)) end_safely();
+    measure(info);
+    return info;
+  }
+
+  /// Names the reason of a failure when there is a proof of it.
+  void diagnose(const OcpSettings& settings, OcpInfo& info) noexcept {
+    if (info.status == Status::not_positive_definite) return;
+    if (proven(info)) return;
+    if (riccati_.proximal() == T(0)) {
+      forget();
+      OcpInfo more;
+      if (run_active_set(Active::Start::patient, settings, more)) {
+        more.iterations += info.iterations;
+        info = more;
+        return;
+      }
+      info.iterations += more.iterations;
+      if (proven(info)) return;
+    }
+    info.status = Status::max_iterations;
+  }
+
+  bool proven(OcpInfo& info) noexcept {
+    using Proof = Certificate<T, Nx, Nu>;
+    if (riccati_.proximal() > 0 && Proof::falls_for_ever(data_, iterate_)) {
+      info.status = Status::dual_infeasible;
+      return true;
+    }
+    if (outcome_ == Active::Outcome::stalled && Proof::no_feasible_point(data_, iterate_)) {
+      info.status = Status::primal_infeasible;
+      return true;
+    }
+    return false;
+  }
+
+  /// After a failure: inputs within their bounds, states that follow, nothing that is not finite.
+  void end_safely() noexcept {
+    for (int k = 0; k < data_.horizon(); ++k) {
+      for (int j = data_.nx(); j < data_.nz(); ++j) {
+        const int i = k * data_.zs() + j;
+        if (!is_finite(iterate_.z[i])) iterate_.z[i] = 0;
+        iterate_.z[i] = clamp(iterate_.z[i], data_.low[i], data_.high[i]);
+      }
+    }
+    data_.changed = data_.horizon();
+    riccati_.follow(data_, iterate_.z, false);
+    Active::multiply_hessian(data_, iterate_);
   }
 
   /// Interior point from the trajectory; once its steps are nearly full, the active set it shows
@@ -177,7 +272,8 @@ class OcpSolver {
   }
 
   bool warm_ = false;
-  bool exact_ = false;              ///< the last factor belongs to an exact active set
+  bool exact_ = false;  ///< the last factor belongs to an exact active set
+  typename Active::Outcome outcome_ = Active::Outcome::gave_up;
   int pause_ = 0, last_pause_ = 0;  ///< warm solves that leave the active set alone
   Data data_;
   OcpIterate<T> iterate_;

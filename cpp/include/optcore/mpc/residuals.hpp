@@ -50,11 +50,7 @@ class ResidualsOf {
   static void row(const Data& d, const OcpIterate<T>& it, int k, int i, Pair pair,
                   Residuals<T>& r) noexcept {
     const int at = k * d.rs() + i;
-    T value = 0;
-    for (int t = 0; t < d.touched_count; ++t) {
-      const int j = d.touched[t];
-      value += d.coefficients[(k * d.nz() + j) * d.rs() + i] * it.z[k * d.zs() + j];
-    }
+    const T value = detail::row_value(d, k, i, it.z);
     const T low = d.row_low[at], high = d.row_high[at], y = it.row_multiplier[at];
     const T excess = max(T(0), max(low - value, value - high));
     if (d.l1[at] < Data::none) {
@@ -82,10 +78,8 @@ class ResidualsOf {
     detail::pull_rows(d, it.row_multiplier, it.lin);
     T top = 0;
     for (int k = d.horizon() - 1; k >= 0; --k) {
-      T* here = it.lin + k * d.zs();
-      detail::combine<Data::z_static>(d.zs() / Data::lanes, here, d.nx(), here + d.zs(),
-                                      d.dynamics + k * d.nx() * d.zs(), d.zs(), here);
-      for (int j = d.nx(); j < d.nz(); ++j) top = max(top, abs(here[j]));
+      detail::costate_step(d, k, it.lin);
+      for (int j = d.nx(); j < d.nz(); ++j) top = max(top, abs(it.lin[k * d.zs() + j]));
     }
     return top;
   }

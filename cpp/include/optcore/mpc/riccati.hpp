@@ -57,6 +57,11 @@ class Riccati {
     return true;
   }
 
+  /// Adds `weight` to the inputs' diagonal from the next factorisation on. Since systems are solved
+  /// for a step, that makes it a proximal step, which costs iterations but no accuracy.
+  void regularise(T weight) noexcept { proximal_ = weight; }
+  [[nodiscard]] T proximal() const noexcept { return proximal_; }
+
   /// dz (N+1, zs) of the factored system with gradient `lin`, for a given x0 (dx[0] = 0).
   void solve(const Data& d, const T* lin, T* dz) noexcept {
     backward(d, lin);
@@ -184,7 +189,7 @@ class Riccati {
     for (int j = 0; j < d.nu(); ++j) {
       for (int i = 0; i < d.us(); i += P::lanes) P::zero().store(input_ + j * gs + zs + i);
       input_[j * gs + zs + j] = 1;
-      input_[j * gs + n + j] += w[n + j];
+      input_[j * gs + n + j] += w[n + j] + proximal_;
     }
   }
 
@@ -202,12 +207,13 @@ class Riccati {
   /// columns follow in independent registers.
   bool eliminate_in_registers(const Data& d, int k) noexcept {
     const int gs = gain_stride(d), n = d.nx();
-    T lower[Nu][Nu], inverse[Nu];
+    T lower[Nu][Nu], inverse[Nu], least[Nu];
     for (int j = 0; j < Nu; ++j) {
       for (int i = j; i < Nu; ++i) lower[i][j] = input_[i * gs + n + j];
+      least[j] = smallest_pivot(lower[j][j]);
     }
     for (int j = 0; j < Nu; ++j) {
-      if (!(lower[j][j] > smallest_pivot())) return false;
+      if (!(lower[j][j] > least[j])) return false;
       inverse[j] = T(1) / lower[j][j];
       for (int i = j + 1; i < Nu; ++i) {
         const T factor = lower[i][j] * inverse[j];
@@ -237,10 +243,12 @@ class Riccati {
 
   bool eliminate_by_rows(const Data& d, int k) noexcept {
     const int gs = gain_stride(d), n = d.nx(), m = d.nu(), packs = gs / P::lanes;
+    T least[most_inputs];
+    for (int j = 0; j < m; ++j) least[j] = smallest_pivot(input_[j * gs + n + j]);
     for (int j = 0; j < m; ++j) {
       T *row = input_ + j * gs, *out = scaled_ + j * gs;
       const T pivot = row[n + j];
-      if (!(pivot > smallest_pivot())) return false;
+      if (!(pivot > least[j])) return false;
       const T inverse = T(1) / pivot;
       for (int p = 0; p < packs; ++p) {
         (P::load(row + p * P::lanes) * P::broadcast(inverse)).store(out + p * P::lanes);
@@ -311,8 +319,12 @@ class Riccati {
     }
   }
 
-  [[nodiscard]] static constexpr T smallest_pivot() noexcept { return T(1e-30); }
+  /// A pivot that lost all its digits does not count as positive.
+  [[nodiscard]] static constexpr T smallest_pivot(T diagonal) noexcept {
+    return max(T(1e-30), T(64) * epsilon<T>() * diagonal);
+  }
 
+  T proximal_ = 0;
   T *value_ = nullptr, *gain_ = nullptr, *feed_ = nullptr;
   T *product_ = nullptr, *weighted_ = nullptr, *input_ = nullptr, *scaled_ = nullptr;
   T *costate_ = nullptr, *pull_ = nullptr;

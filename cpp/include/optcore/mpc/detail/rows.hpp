@@ -18,6 +18,25 @@ template <class Data, class T>
   return total;
 }
 
+/// c'v of row i of stage k.
+template <class Data, class T>
+[[nodiscard]] T row_value(const Data& d, int k, int i, const T* v) noexcept {
+  T total = 0;
+  for (int t = 0; t < d.touched_count; ++t) {
+    const int j = d.touched[t];
+    total += d.coefficients[(k * d.nz() + j) * d.rs() + i] * v[k * d.zs() + j];
+  }
+  return total;
+}
+
+/// Adds [A B]' costate[k + 1] to the gradient of stage k; its x part becomes costate[k].
+template <class Data, class T>
+OPTCORE_INLINE void costate_step(const Data& d, int k, T* lin) noexcept {
+  T* here = lin + k * d.zs();
+  combine<Data::z_static>(d.zs() / Data::lanes, here, d.nx(), here + d.zs(),
+                          d.dynamics + k * d.nx() * d.zs(), d.zs(), here);
+}
+
 /// lin -= C' pull of stage k.
 template <class Data, class T>
 OPTCORE_INLINE void pull_stage(const Data& d, int k, const T* pull, T* lin) noexcept {

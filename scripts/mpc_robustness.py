@@ -1,0 +1,75 @@
+"""Ten thousand random programmes: right answer, right certificate, and a clean next solve.
+
+Usage: python scripts/mpc_robustness.py [COUNT]
+
+Every kind is solved at 1e-9; residuals are computed anew in NumPy and compared with the size of the
+numbers that enter them. After each problem the same solver must solve a feasible one warm.
+"""
+
+from __future__ import annotations
+
+import collections
+import sys
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "python" / "mpc"))
+
+from kkt import proves_infeasible, random_arguments, residuals
+
+from optcore.mpc import OcpQp, QpSolver
+
+KINDS = ("feasible", "infeasible", "degenerate", "scaled")
+LIMIT = 1e-6
+
+
+def verdict(seed: int, kind: str) -> tuple[str, float]:
+    """What came of one problem, and its largest relative residual when it was solved."""
+    rng = np.random.default_rng(seed)
+    arguments, x0 = random_arguments(rng, kind)
+    qp = OcpQp(**arguments)
+    solver = QpSolver(qp, tolerance=1e-9)
+    s = solver.solve(x0)
+    if not (np.isfinite(s.x).all() and np.isfinite(s.u).all()):
+        return "NaN returned", np.inf
+    worst = 0.0
+    if s.status == "ok":
+        y = s.multipliers
+        scale = 1 + max(np.abs(s.x).max(), np.abs(s.u).max())
+        dual = 1 + max(np.abs(m).max(initial=0) for m in (*y, qp.arrays["q"], qp.arrays["r"]))
+        r = residuals(qp, s)
+        worst = max(r["primal"] / scale, r["dual"] / dual, r["gap"] / (scale * dual))
+        answer = "solved" if worst < LIMIT else f"ok, but residual {worst:.0e}"
+    elif s.status == "primal_infeasible":
+        answer = "certified" if proves_infeasible(qp, s) else "false certificate"
+    else:
+        answer = s.status
+    if kind == "infeasible":
+        relaxed = {"lbx": np.full_like(arguments["lbx"], -1e30)}
+        solver.update(**relaxed)
+        if solver.solve(x0).status != "ok":
+            return "next solve failed", np.inf
+    return answer, worst
+
+
+def main() -> int:
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    wrong = 0
+    for kind in KINDS:
+        answers: collections.Counter[str] = collections.Counter()
+        worst = 0.0
+        for seed in range(count // len(KINDS)):
+            answer, residual = verdict(seed, kind)
+            answers[answer] += 1
+            if answer == "solved":
+                worst = max(worst, residual)
+        right = answers["certified" if kind == "infeasible" else "solved"]
+        wrong += sum(answers.values()) - right
+        print(f"{kind:11} {dict(answers)}  largest relative residual {worst:.1e}")
+    print(f"{wrong} of {count} without the right answer")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
