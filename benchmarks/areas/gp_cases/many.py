@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from areas.gp_peers.problem import Floats, Problem, read_split, scores, synthetic
-from harness import Case, Disagreement, Trial, agree
+from harness import Absent, Case, Disagreement, Trial, agree
 from optcore.gp import RBF, GaussianProcess, GaussianProcessBatch, SparseGaussianProcess
 
 
@@ -103,6 +103,8 @@ def sparse(trial: Trial, m: int, gradient: bool) -> None:
     def _() -> Callable[[], Any]:
         from areas.gp_peers import gpytorch_gp
 
+        if gradient and trial.quick:
+            raise Absent("takes too long for --quick")
         if gradient:
             return gpytorch_gp.sparse_bound(p, Z)
         return gpytorch_gp.sparse_predictor(p, Z, split.X_test)
