@@ -242,6 +242,7 @@ class OcpSolver {
       before += polish.iterations;
       if (exact) return true;
       for (int i = 0; i < size; ++i) iterate_.z[i] = iterate_.spare[i];
+      Active::multiply_hessian(data_, iterate_);
       interior_point_.keep_multipliers(data_, iterate_, /*only_active=*/false);
       info.method = OcpMethod::interior_point;
       if (!goal.until_settled) return true;
