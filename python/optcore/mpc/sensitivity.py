@@ -58,8 +58,11 @@ class Sensitivity:
         if solution.status != "ok":
             raise ConfigError(f"solution must have status ok, got {solution.status}")
         a = problem.arrays
-        if problem.rows or np.any(a.get("S", 0.0)):
-            raise ConfigError("problems with rows or cross terms have no derivatives here yet")
+        if problem.size[3] or problem.has_rates or problem.free_x0 or np.any(a["S"]):
+            raise ConfigError(
+                "problems with rows, rates, cross costs or a free first state have no derivatives "
+                "here yet"
+            )
         self._arrays: Mapping[str, _Floats] = a
         self.N, self.nx, self.nu = problem.N, problem.nx, problem.nu
         self._u, self._x = solution.u, solution.x
