@@ -1,6 +1,8 @@
 #pragma once
 
 #include "optcore/belief/discrete_state.hpp"
+#include "optcore/belief/kalman_state.hpp"
+#include "optcore/belief/particle_state.hpp"
 #include "optcore/belief/regression_state.hpp"
 #include "optcore/belief/sparse_state.hpp"
 #include "optcore/belief/value_iteration_types.hpp"
@@ -55,6 +57,34 @@ struct RegressionKernels {
                    MatrixView<double> coefficients, MatrixView<double> noise) noexcept;
 };
 
+struct KalmanKernels {
+  Status (*predict)(KalmanState<double>& state, int filters) noexcept;
+  Status (*update)(KalmanState<double>& state, const double* z, bool predict_first,
+                   int filters) noexcept;
+  Status (*update_with_innovation)(KalmanState<double>& state, const double* innovation,
+                                   int filters) noexcept;
+  Status (*imm_step)(ImmState<double>& state, const double* z) noexcept;
+};
+
+struct ParticleKernels {
+  Status (*step)(ParticleState<double>& state, const ConstantVelocity<double>& model,
+                 const ParticleSettings& settings, const double* z) noexcept;
+  Status (*weigh)(ParticleState<double>& state, const ParticleSettings& settings,
+                  VectorView<const double> log_likelihood) noexcept;
+  void (*resample)(VectorView<const double> cumulative, Resampling scheme, const RandomKey& key,
+                   int* ancestor) noexcept;
+};
+
+/// What a whole sequence of observations says.
+struct SequenceKernels {
+  Status (*smooth)(MatrixView<const double> transition, MatrixView<const double> filtered, int lag,
+                   MatrixView<double> smoothed, VectorView<double> scratch) noexcept;
+  Status (*viterbi)(VectorView<const double> log_prior, MatrixView<const double> log_transition,
+                    MatrixView<const double> log_likelihoods, VectorView<int> path,
+                    MatrixView<int> back, VectorView<double> scratch,
+                    double& log_probability) noexcept;
+};
+
 struct BeliefKernels {
   Status (*update)(MatrixView<double> log_beliefs, MatrixView<const double> log_likelihoods,
                    VectorView<double> log_evidence, VectorView<Status> row_status) noexcept;
@@ -69,6 +99,9 @@ struct BeliefKernels {
   DirichletKernels<float> dirichlet_single;
   DirichletKernels<double> dirichlet;
   RegressionKernels regression;
+  KalmanKernels kalman;
+  SequenceKernels sequence;
+  ParticleKernels particle;
 };
 
 /// The control loop of one instruction set; `loop` lies in the caller's memory.

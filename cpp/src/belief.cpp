@@ -19,6 +19,18 @@ Status update_beliefs(Device device, MatrixView<double> log_beliefs,
   return cpu::kernels().belief->update(log_beliefs, log_likelihoods, log_evidence, row_status);
 }
 
+Status smooth(MatrixView<const double> transition, MatrixView<const double> filtered, int lag,
+              MatrixView<double> smoothed, VectorView<double> scratch) noexcept {
+  return cpu::kernels().belief->sequence.smooth(transition, filtered, lag, smoothed, scratch);
+}
+
+Status viterbi(VectorView<const double> log_prior, MatrixView<const double> log_transition,
+               MatrixView<const double> log_likelihoods, VectorView<int> path, MatrixView<int> back,
+               VectorView<double> scratch, double& log_probability) noexcept {
+  return cpu::kernels().belief->sequence.viterbi(log_prior, log_transition, log_likelihoods, path,
+                                                 back, scratch, log_probability);
+}
+
 namespace {
 
 std::size_t discrete_bytes(int states, bool with_transition) {

@@ -5,8 +5,11 @@
 #include "optcore/belief/dirichlet.hpp"
 #include "optcore/belief/discrete.hpp"
 #include "optcore/belief/discrete_sequence.hpp"
+#include "optcore/belief/discrete_smoother.hpp"
 #include "optcore/belief/goal.hpp"
+#include "optcore/belief/imm.hpp"
 #include "optcore/belief/linear_regression.hpp"
+#include "optcore/belief/particle.hpp"
 #include "optcore/belief/sparse.hpp"
 #include "optcore/belief/value_iteration.hpp"
 
@@ -97,17 +100,69 @@ Status regression_sample(const RegressionState<double>& state, const RandomKey& 
   return belief::sample(state, key, coefficients, noise);
 }
 
-constexpr BeliefKernels table = {.update = update_rows,
-                                 .discrete_step = discrete_step,
-                                 .discrete_sequence = discrete_sequence,
-                                 .boltzmann = boltzmann,
-                                 .sparse = {sparse_table<float>, sparse_table<double>},
-                                 .dirichlet_single = dirichlet_table<float>,
-                                 .dirichlet = dirichlet_table<double>,
-                                 .regression = {.update = regression_update,
-                                                .downdate = regression_downdate,
-                                                .predict = regression_predict,
-                                                .sample = regression_sample}};
+Status kalman_predict(KalmanState<double>& state, int filters) noexcept {
+  return belief::predict(state, filters);
+}
+
+Status kalman_update(KalmanState<double>& state, const double* z, bool predict_first,
+                     int filters) noexcept {
+  return belief::update(state, z, predict_first, filters);
+}
+
+Status kalman_update_with_innovation(KalmanState<double>& state, const double* innovation,
+                                     int filters) noexcept {
+  return belief::update_with_innovation(state, innovation, filters);
+}
+
+Status imm_step(ImmState<double>& state, const double* z) noexcept {
+  return belief::step(state, z);
+}
+
+Status smooth(MatrixView<const double> transition, MatrixView<const double> filtered, int lag,
+              MatrixView<double> smoothed, VectorView<double> scratch) noexcept {
+  return belief::smooth(transition, filtered, lag, smoothed, scratch);
+}
+
+Status viterbi(VectorView<const double> log_prior, MatrixView<const double> log_transition,
+               MatrixView<const double> log_likelihoods, VectorView<int> path, MatrixView<int> back,
+               VectorView<double> scratch, double& log_probability) noexcept {
+  return belief::viterbi(log_prior, log_transition, log_likelihoods, path, back, scratch,
+                         log_probability);
+}
+
+Status particle_step(ParticleState<double>& state, const ConstantVelocity<double>& model,
+                     const ParticleSettings& settings, const double* z) noexcept {
+  return belief::step(state, model, settings, z);
+}
+
+Status particle_weigh(ParticleState<double>& state, const ParticleSettings& settings,
+                      VectorView<const double> log_likelihood) noexcept {
+  return belief::weigh(state, settings, log_likelihood);
+}
+
+void particle_resample(VectorView<const double> cumulative, Resampling scheme, const RandomKey& key,
+                       int* ancestor) noexcept {
+  belief::resample(cumulative, scheme, key, ancestor);
+}
+
+constexpr BeliefKernels table = {
+    .update = update_rows,
+    .discrete_step = discrete_step,
+    .discrete_sequence = discrete_sequence,
+    .boltzmann = boltzmann,
+    .sparse = {sparse_table<float>, sparse_table<double>},
+    .dirichlet_single = dirichlet_table<float>,
+    .dirichlet = dirichlet_table<double>,
+    .regression = {.update = regression_update,
+                   .downdate = regression_downdate,
+                   .predict = regression_predict,
+                   .sample = regression_sample},
+    .kalman = {.predict = kalman_predict,
+               .update = kalman_update,
+               .update_with_innovation = kalman_update_with_innovation,
+               .imm_step = imm_step},
+    .sequence = {.smooth = smooth, .viterbi = viterbi},
+    .particle = {.step = particle_step, .weigh = particle_weigh, .resample = particle_resample}};
 
 }  // namespace
 

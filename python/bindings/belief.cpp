@@ -132,6 +132,8 @@ void bind_belief(py::module_& m) {
   bind_filter(sub);
   bind_goal_belief(sub);
   bind_belief_models(sub);
+  bind_kalman(sub);
+  bind_particles(sub);
   bind_sparse_belief(sub);
   sub.def(
       "update",

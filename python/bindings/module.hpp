@@ -21,6 +21,8 @@ void bind_models(py::module_& m);
 
 // Parts of the belief submodule, called by bind_belief().
 void bind_belief_models(py::module_& sub);
+void bind_kalman(py::module_& sub);
+void bind_particles(py::module_& sub);
 void bind_sparse_belief(py::module_& sub);
 
 }  // namespace optcore::python

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from optcore import _native
 from optcore.errors import ConfigError, ShapeError
 
-__all__ = ["DiscreteBayesFilter", "hmm_filter"]
+__all__ = ["DiscreteBayesFilter", "hmm_filter", "hmm_smoother", "hmm_viterbi"]
 
 
 class DiscreteBayesFilter(_native.belief.DiscreteFilter):
@@ -95,3 +95,40 @@ def hmm_filter(
     rows = np.ascontiguousarray(log_likelihoods, np.float64)
     probabilities, evidence, _ = model.filter(rows, predict_first=False)
     return probabilities, float(np.nansum(evidence))
+
+
+def hmm_smoother(
+    startprob: ArrayLike, transmat: ArrayLike, log_likelihoods: ArrayLike, *, lag: int | None = None
+) -> tuple[NDArray[np.float64], float]:
+    """Smoothed state probabilities of a hidden Markov model.
+
+    Args:
+        startprob, transmat, log_likelihoods: as hmm_filter().
+        lag: each state given observations up to `lag` steps later. None: given all of them.
+
+    Returns:
+        (T, K) probabilities and the log-likelihood of the sequence.
+    """
+    filtered, evidence = hmm_filter(startprob, transmat, log_likelihoods)
+    matrix = np.ascontiguousarray(transmat, np.float64)
+    steps = len(filtered) if lag is None else int(lag)
+    return _native.belief.smooth(matrix, filtered, steps), evidence
+
+
+def hmm_viterbi(
+    startprob: ArrayLike, transmat: ArrayLike, log_likelihoods: ArrayLike
+) -> tuple[NDArray[np.int32], float]:
+    """Most probable sequence of states of a hidden Markov model.
+
+    Returns:
+        (T,) states and the joint log-probability of them and the observations.
+
+    Raises:
+        InferenceError: no sequence explains the observations.
+    """
+    with np.errstate(divide="ignore"):
+        prior = np.log(np.asarray(startprob, np.float64))
+        matrix = np.log(np.asarray(transmat, np.float64))
+    return _native.belief.viterbi(
+        prior, np.ascontiguousarray(matrix), np.ascontiguousarray(log_likelihoods, np.float64)
+    )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optcore import Status
-from optcore.belief import DiscreteBayesFilter, hmm_filter
-from optcore.errors import ConfigError, ShapeError
+from optcore.belief import DiscreteBayesFilter, hmm_filter, hmm_smoother, hmm_viterbi
+from optcore.errors import ConfigError, InferenceError, ShapeError
 from optcore.reference.belief import hmm_log_filter
 
 
@@ -72,6 +74,56 @@ def test_hmm_filter_equals_hmmlearn() -> None:
         got, np.exp(lattice - np.logaddexp.reduce(lattice, axis=1)[:, None]), atol=1e-12
     )
     assert evidence == pytest.approx(total, rel=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_smoother_and_viterbi_agree_with_every_path(seed: int) -> None:
+    states, steps = 3, 5
+    transition, logs = random_model(seed, states, steps, 5.0)
+    start = np.array([0.5, 0.3, 0.2])
+    paths = np.array(list(itertools.product(range(states), repeat=steps)))
+    with np.errstate(divide="ignore"):
+        joint = np.log(start)[paths[:, 0]] + logs[np.arange(steps), paths].sum(axis=1)
+        joint = joint + np.log(transition)[paths[:, :-1], paths[:, 1:]].sum(axis=1)
+    weight = np.exp(joint - joint.max())
+    expected = np.array(
+        [[weight[paths[:, t] == k].sum() for k in range(states)] for t in range(steps)]
+    )
+    smoothed, total = hmm_smoother(start, transition, logs)
+    np.testing.assert_allclose(smoothed, expected / weight.sum(), atol=1e-13)
+    assert total == pytest.approx(joint.max() + np.log(weight.sum()), rel=1e-13)
+    path, value = hmm_viterbi(start, transition, logs)
+    np.testing.assert_array_equal(path, paths[np.argmax(joint)])
+    assert value == pytest.approx(joint.max(), rel=1e-13)
+    for lag in (0, 1, 2, 10):
+        rows, _ = hmm_smoother(start, transition, logs, lag=lag)
+        for t in range(steps):
+            seen = min(t + lag + 1, steps)
+            np.testing.assert_allclose(
+                rows[t], hmm_smoother(start, transition, logs[:seen])[0][t], atol=1e-13
+            )
+
+
+def test_smoother_and_viterbi_equal_hmmlearn() -> None:
+    hmmlearn = pytest.importorskip("hmmlearn._hmmc", reason="hmmlearn is a peer, not a dependency")
+    transition, logs = random_model(3, 6, 200, 5.0)
+    transition = (transition + 0.01) / (transition + 0.01).sum(axis=1, keepdims=True)
+    start = np.full(6, 1 / 6)
+    _, forward = hmmlearn.forward_log(start, transition, logs)
+    gamma = forward + hmmlearn.backward_log(start, transition, logs)
+    gamma -= np.logaddexp.reduce(gamma, axis=1)[:, None]
+    np.testing.assert_allclose(hmm_smoother(start, transition, logs)[0], np.exp(gamma), atol=1e-11)
+    value, path = hmmlearn.viterbi(start, transition, logs)
+    ours, total = hmm_viterbi(start, transition, logs)
+    np.testing.assert_array_equal(ours, path)
+    assert total == pytest.approx(value, rel=1e-12)
+
+
+def test_an_impossible_sequence_has_no_path() -> None:
+    with pytest.raises(InferenceError, match="zero_evidence"):
+        hmm_viterbi([1.0, 0.0], np.eye(2), [[-np.inf, 0.0]])
+    with pytest.raises(ConfigError, match="lag"):
+        hmm_smoother([0.5, 0.5], np.eye(2), np.zeros((3, 2)), lag=-1)
 
 
 def test_what_cannot_be_used_leaves_the_belief_and_never_raises() -> None:

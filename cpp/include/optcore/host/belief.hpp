@@ -20,6 +20,16 @@ namespace optcore::host {
                                     VectorView<double> log_evidence,
                                     VectorView<Status> row_status) noexcept;
 
+/// Smoothed beliefs and the most probable path; see optcore/belief/discrete_smoother.hpp.
+[[nodiscard]] Status smooth(MatrixView<const double> transition, MatrixView<const double> filtered,
+                            int lag, MatrixView<double> smoothed,
+                            VectorView<double> scratch) noexcept;
+[[nodiscard]] Status viterbi(VectorView<const double> log_prior,
+                             MatrixView<const double> log_transition,
+                             MatrixView<const double> log_likelihoods, VectorView<int> path,
+                             MatrixView<int> back, VectorView<double> scratch,
+                             double& log_probability) noexcept;
+
 /// Discrete Bayes filter of run-time size; see optcore/belief/discrete.hpp for each argument.
 /// All memory is taken by the constructor; a call that fails leaves the belief as it was.
 class DiscreteFilter {
