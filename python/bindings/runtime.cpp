@@ -1,8 +1,9 @@
+#include "runtime.hpp"
+
 #include <pybind11/numpy.h>
 
 #include <memory>
 
-#include "module.hpp"
 #include "optcore/runtime/histogram.hpp"
 
 /// Native hot parts of the Python workbench: one file per part, gathered in `_native.runtime`.
@@ -66,6 +67,9 @@ void bind_histogram(py::module_& m) {
 void bind_runtime(py::module_& m) {
   auto sub = m.def_submodule("runtime");
   bind_histogram(sub);
+  bind_call(sub);
+  bind_pool(sub);
+  bind_sampler(sub);
 }
 
 }  // namespace optcore::python

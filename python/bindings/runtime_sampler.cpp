@@ -1,0 +1,296 @@
+#include <dlfcn.h>
+#include <link.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "optcore/runtime/clock.hpp"
+#include "optcore/runtime/stack_tree.hpp"
+#include "optcore/runtime/thread_state.hpp"
+#include "runtime.hpp"
+
+/// `StackSampler`: a thread that looks at the Python stacks of the others now and then.
+///
+/// First, without the interpreter lock, the kernel says what each thread is at; then the lock is
+/// asked for and the stacks are read. A sample stands for the time since the one before it. CPU
+/// time in it is `native` for a thread that did not need the lock or did not give it up within
+/// twice the switch interval, else `running`; the rest is what the thread waits for.
+namespace optcore::python {
+namespace {
+
+using runtime::Activity;
+using runtime::Clock;
+using runtime::StackTree;
+using runtime::ThreadWait;
+
+constexpr int max_depth = 256;
+constexpr double highest_share = 0.01;  // of one core that sampling may take
+
+/// The interpreter's own lock lies in this variable: who waits there waits for it, not for a lock
+/// of the program.
+struct RuntimeVariable {
+  std::uintptr_t begin = 0, end = 0;
+  RuntimeVariable() {
+    Dl_info info;
+    const ElfW(Sym)* symbol = nullptr;
+    void* address = dlsym(RTLD_DEFAULT, "_PyRuntime");
+    if (address != nullptr &&
+        dladdr1(address, &info, const_cast<void**>(reinterpret_cast<const void* const*>(&symbol)),
+                RTLD_DL_SYMENT) != 0 &&
+        symbol != nullptr) {
+      begin = reinterpret_cast<std::uintptr_t>(address);
+      end = begin + symbol->st_size;
+    }
+  }
+  [[nodiscard]] bool holds(std::uintptr_t a) const noexcept { return begin <= a && a < end; }
+};
+
+unsigned long native_id_of([[maybe_unused]] PyThreadState* state) {
+#if PY_VERSION_HEX >= 0x030B0000
+  return state->native_thread_id;
+#else
+  return 0;  // not known: all time counts as running
+#endif
+}
+
+class StackSampler {
+ public:
+  StackSampler(double interval_s, std::size_t max_nodes)
+      : interval_ns_(static_cast<std::int64_t>(interval_s * 1e9)), max_nodes_(max_nodes) {
+    if (!(interval_s >= 1e-4 && interval_s <= 60)) {
+      throw py::value_error("interval must lie in [0.0001, 60] s");
+    }
+  }
+  ~StackSampler() {
+    stop();
+    for (auto& [id, thread] : threads_) {
+      for (const auto& node : thread.tree->nodes()) {
+        Py_XDECREF(static_cast<PyObject*>(const_cast<void*>(node.code)));
+      }
+    }
+  }
+
+  void start() {
+    if (worker_.joinable()) return;
+    pid_ = ::getpid();
+    stopping_ = false;
+    started_ns_ = last_ns_ = Clock::system_ns();
+    note_threads();
+    interpreter_ = PyInterpreterState_Get();
+    worker_ = std::thread([this] { run(); });
+  }
+
+  void stop() {
+    if (!worker_.joinable()) return;
+    if (pid_ != ::getpid()) {  // forked: the thread exists in the parent alone
+      worker_.detach();
+      return;
+    }
+    {
+      const std::lock_guard guard(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_all();
+    {
+      py::gil_scoped_release release;
+      worker_.join();
+    }
+    take_samples(PyThreadState_Get(), Clock::system_ns(), false);  // the time since the last sample
+    elapsed_ns_ += Clock::system_ns() - started_ns_;
+  }
+
+  /// [(thread id, native id, [(parent, code, line, samples, ns by activity)])]
+  py::list result() const {
+    py::list rows;
+    for (const auto& [id, thread] : threads_) {
+      py::list nodes;
+      for (const auto& n : thread.tree->nodes()) {
+        py::object code = n.code == nullptr
+                              ? py::none()
+                              : py::reinterpret_borrow<py::object>(
+                                    static_cast<PyObject*>(const_cast<void*>(n.code)));
+        nodes.append(
+            py::make_tuple(n.parent, code, n.line, n.samples,
+                           py::make_tuple(n.ns[0], n.ns[1], n.ns[2], n.ns[3], n.ns[4], n.ns[5])));
+      }
+      rows.append(py::make_tuple(id, thread.native_id, nodes));
+    }
+    return rows;
+  }
+
+  [[nodiscard]] std::int64_t samples() const { return samples_; }
+  [[nodiscard]] double cost_s() const { return static_cast<double>(cost_ns_) * 1e-9; }
+  [[nodiscard]] double elapsed_s() const { return static_cast<double>(elapsed_ns_) * 1e-9; }
+  [[nodiscard]] double interval_s() const { return static_cast<double>(interval_ns_) * 1e-9; }
+
+ private:
+  struct Thread {
+    unsigned long native_id = 0;
+    std::unique_ptr<StackTree> tree;
+    std::int64_t seen_ns = 0, cpu_ns = -1;
+    ThreadWait wait;
+    std::int64_t cpu_now_ns = -1;
+  };
+
+  void run() {
+    PyThreadState* own = PyThreadState_New(interpreter_);
+    std::int64_t next = started_ns_ + interval_ns_;
+    std::uint64_t random = 88172645463325252ULL;
+    while (!wait_until(next)) {
+      const std::int64_t begin = Clock::system_ns();
+      for (auto& [id, thread] : threads_) look(thread);
+      const std::int64_t asked = Clock::system_ns();
+      PyEval_RestoreThread(own);
+      const std::int64_t got = Clock::system_ns();
+      take_samples(own, got, got - asked > 12'000'000);
+      PyEval_SaveThread();
+      const std::int64_t end = Clock::system_ns();
+      cost_ns_ += (asked - begin) + (end - got);
+      if (static_cast<double>(cost_ns_) >
+          highest_share * static_cast<double>(end - started_ns_) + 2e6) {
+        interval_ns_ = std::min<std::int64_t>(2 * interval_ns_, 1'000'000'000);
+      }
+      // a spread of a quarter keeps sampling from running in step with the program
+      random ^= random << 13, random ^= random >> 7, random ^= random << 17;
+      const auto spread =
+          static_cast<std::int64_t>(random % static_cast<std::uint64_t>(interval_ns_ / 2 + 1));
+      next = std::max(begin + interval_ns_ * 3 / 4 + spread, end + interval_ns_ / 4);
+    }
+    PyEval_RestoreThread(own);
+    PyThreadState_Clear(own);
+    PyThreadState_DeleteCurrent();
+  }
+
+  bool wait_until(std::int64_t when) {
+    std::unique_lock lock(mutex_);
+    const auto delay =
+        std::chrono::nanoseconds(std::max<std::int64_t>(when - Clock::system_ns(), 0));
+    return wake_.wait_for(lock, delay, [this] { return stopping_; });
+  }
+
+  void look(Thread& thread) const {
+    thread.cpu_now_ns = runtime::thread_cpu_ns(thread.native_id);
+    // A thread that was on the CPU nearly all the time is not asked what it waits for.
+    const std::int64_t cpu = thread.cpu_now_ns - thread.cpu_ns;
+    const std::int64_t wall = Clock::system_ns() - thread.seen_ns;
+    thread.wait = cpu * 10 > wall * 9 ? ThreadWait{ThreadWait::Kind::running, 0}
+                                      : runtime::thread_wait(thread.native_id);
+  }
+
+  void note_threads() {
+    for (PyThreadState* t = PyInterpreterState_ThreadHead(PyInterpreterState_Get()); t != nullptr;
+         t = PyThreadState_Next(t)) {
+      Thread& thread = threads_[t->thread_id];
+      if (thread.tree == nullptr) thread.tree = std::make_unique<StackTree>(max_nodes_);
+      thread.native_id = native_id_of(t);
+      thread.seen_ns = Clock::system_ns();
+      thread.cpu_ns = runtime::thread_cpu_ns(thread.native_id);
+    }
+  }
+
+  void take_samples(PyThreadState* own, std::int64_t now, bool lock_was_held) {
+    ++samples_;
+    last_ns_ = now;
+    for (PyThreadState* t = PyInterpreterState_ThreadHead(interpreter_); t != nullptr;
+         t = PyThreadState_Next(t)) {
+      if (t == own && worker_.joinable()) continue;
+      Thread& thread = threads_[t->thread_id];
+      if (thread.tree == nullptr) {
+        thread.tree = std::make_unique<StackTree>(max_nodes_);
+        thread.native_id = native_id_of(t);
+        thread.seen_ns = now - interval_ns_;
+      }
+      charge(thread, t, now, lock_was_held);
+    }
+  }
+
+  void charge(Thread& thread, PyThreadState* state, std::int64_t now, bool lock_was_held) {
+    const std::uint32_t node = walk(*thread.tree, state);
+    const std::int64_t wall = std::max<std::int64_t>(now - thread.seen_ns, 0);
+    const std::int64_t cpu_now = runtime::thread_cpu_ns(thread.native_id);
+    std::int64_t cpu = wall;
+    if (cpu_now >= 0) {
+      cpu = thread.cpu_ns < 0 ? 0 : std::clamp<std::int64_t>(cpu_now - thread.cpu_ns, 0, wall);
+    }
+    using Kind = ThreadWait::Kind;
+    const ThreadWait& wait = thread.wait;
+    const bool for_interpreter = wait.kind == Kind::futex && runtime_.holds(wait.address);
+    const std::int64_t idle = wall - cpu;
+    if (cpu > 0) {
+      const bool native = lock_was_held && wait.kind == Kind::running;
+      thread.tree->add(node, native ? Activity::native : Activity::running, cpu);
+    }
+    if (idle > wall / 20) {
+      Activity activity = Activity::interpreter_lock;  // ready, but others had the CPU or the lock
+      if (wait.kind == Kind::futex && !for_interpreter) activity = Activity::lock;
+      if (wait.kind == Kind::sleep) activity = Activity::sleep;
+      if (wait.kind == Kind::io) activity = Activity::io;
+      thread.tree->add(node, activity, idle);
+    } else if (idle > 0 && cpu > 0) {
+      thread.tree->add(node, Activity::running, idle);
+    }
+    thread.seen_ns = now;
+    thread.cpu_ns = cpu_now;
+  }
+
+  static std::uint32_t walk(StackTree& tree, PyThreadState* state) {
+    std::array<std::pair<PyCodeObject*, int>, max_depth> frames;
+    int depth = 0;
+    PyFrameObject* frame = PyThreadState_GetFrame(state);
+    while (frame != nullptr && depth < max_depth) {
+      frames[static_cast<std::size_t>(depth++)] = {PyFrame_GetCode(frame),
+                                                   PyFrame_GetLineNumber(frame)};
+      PyFrameObject* back = PyFrame_GetBack(frame);
+      Py_DECREF(reinterpret_cast<PyObject*>(frame));
+      frame = back;
+    }
+    Py_XDECREF(reinterpret_cast<PyObject*>(frame));
+    std::uint32_t node = 0;
+    for (int i = depth - 1; i >= 0; --i) {
+      auto& [code, line] = frames[static_cast<std::size_t>(i)];
+      bool made = false;
+      node = tree.child(node, code, line, made);
+      if (!made) Py_DECREF(reinterpret_cast<PyObject*>(code));  // else the tree keeps it
+    }
+    return node;
+  }
+
+  std::int64_t interval_ns_;
+  std::size_t max_nodes_;
+  pid_t pid_ = 0;
+  PyInterpreterState* interpreter_ = nullptr;
+  std::thread worker_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stopping_ = false;
+  std::int64_t started_ns_ = 0, last_ns_ = 0, elapsed_ns_ = 0, cost_ns_ = 0, samples_ = 0;
+  std::map<unsigned long, Thread> threads_;
+  RuntimeVariable runtime_;
+};
+
+}  // namespace
+
+void bind_sampler(py::module_& m) {
+  py::class_<StackSampler>(m, "StackSampler", "A thread that samples the Python stacks.")
+      .def(py::init<double, std::size_t>(), py::arg("interval"), py::arg("max_nodes") = 200'000)
+      .def("start", &StackSampler::start)
+      .def("stop", &StackSampler::stop)
+      .def("result", &StackSampler::result,
+           "[(thread, native id, nodes)], a node being (parent, code, line, samples, ns by "
+           "activity), once stopped.")
+      .def_property_readonly("samples", &StackSampler::samples)
+      .def_property_readonly("cost", &StackSampler::cost_s, "s spent on sampling")
+      .def_property_readonly("elapsed", &StackSampler::elapsed_s, "s between start and stop")
+      .def_property_readonly("interval", &StackSampler::interval_s, "s, stretched when too dear");
+  m.attr("activities") =
+      py::make_tuple("running", "native", "lock", "sleep", "io", "interpreter_lock");
+}
+
+}  // namespace optcore::python
