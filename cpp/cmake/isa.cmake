@@ -16,6 +16,8 @@ function(optcore_add_kernels library)
     add_library(${objects} OBJECT ${ARGN})
     target_link_libraries(${objects} PRIVATE optcore_core)
     target_include_directories(${objects} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/src)
+    target_include_directories(${objects} SYSTEM PRIVATE
+      ${CMAKE_CURRENT_SOURCE_DIR}/third_party/xxhash)
     target_compile_options(${objects} PRIVATE ${OPTCORE_ISA_FLAGS_${isa}}
       -fno-exceptions -fno-rtti)
     optcore_warnings(${objects})
