@@ -16,6 +16,8 @@ void bind_loop(py::module_& m);
 void bind_mpc(py::module_& m);
 void bind_dense_qp(py::module_& m);
 void bind_runtime(py::module_& m);  // before bind_loop, which hands out its histograms
+void bind_runtime_cache(py::module_& runtime);
+void bind_runtime_key(py::module_& runtime);
 void bind_planning(py::module_& m);
 void bind_models(py::module_& m);
 

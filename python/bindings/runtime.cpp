@@ -70,6 +70,8 @@ void bind_runtime(py::module_& m) {
   bind_call(sub);
   bind_pool(sub);
   bind_sampler(sub);
+  bind_runtime_key(sub);
+  bind_runtime_cache(sub);
 }
 
 }  // namespace optcore::python

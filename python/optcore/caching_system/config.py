@@ -1,0 +1,45 @@
+"""What a cache may use and for how long."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from optcore._config import Config, bounded
+
+__all__ = ["CacheConfig"]
+
+
+@dataclass(frozen=True, slots=True)
+class CacheConfig(Config):
+    """Limits in MB (2^20 bytes) and seconds; `default_ttl_seconds=math.inf` keeps for ever."""
+
+    aliases: ClassVar[Mapping[str, str]] = {
+        "cache_size_mb": "max_memory_mb",
+        "enable_distributed_cache": "enable_distributed",
+    }
+
+    max_memory_mb: float = bounded(1000.0, low=0.0)
+    max_disk_mb: float = bounded(5000.0, low=0.0)
+    default_ttl_seconds: float = bounded(3600, low=0.0, high=math.inf, open_low=True)
+    enable_persistence: bool = True
+    enable_compression: bool = True
+    enable_statistics: bool = True
+    cache_dir: str = "cache"
+    enable_distributed: bool = False
+    redis_host: str = "localhost"
+    redis_port: int = bounded(6379, low=1, high=65535)
+    redis_db: int = bounded(0, low=0)
+    precompute_batch_size: int = bounded(100, low=1)
+    background_cleanup_interval: int = bounded(300, low=1)
+    max_entries: int = bounded(100000, low=1)
+    signing_key: str | None = None
+    redis_url: str | None = None
+    redis_timeout: float = bounded(0.05, low=0.0, open_low=True)
+    redis_retry_after: float = bounded(5.0, low=0.0, open_low=True)
+    redis_prefix: str = "optcore"
+    disk_sync: bool = False
+    stampede_beta: float = bounded(1.0, low=0.0)
+    lock_timeout: float = bounded(30.0, low=0.0)
