@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -57,9 +58,11 @@ def test_the_sampler_tells_sleep_from_work() -> None:
     time.sleep(0.2)
     sampler.stop()
     total = dict.fromkeys(runtime.activities, 0.0)
-    for _, _, nodes in sampler.result():
+    for thread, _, nodes in sampler.result():
+        if thread != threading.get_ident():
+            continue  # the test runner has threads of its own
         for *_, ns in nodes:
             for name, n in zip(runtime.activities, ns, strict=True):
                 total[name] += n * 1e-9
     assert sum(total.values()) == pytest.approx(sampler.elapsed, rel=0.2)
-    assert total["sleep"] == pytest.approx(0.2, abs=0.08)
+    assert 0.1 < total["sleep"] < 0.6 * sampler.elapsed

@@ -1,9 +1,0 @@
-"""The memory manager beside its peers."""
-
-from __future__ import annotations
-
-from harness import Case
-
-
-def cases() -> list[Case]:
-    return []
