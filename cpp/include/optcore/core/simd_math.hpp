@@ -173,8 +173,8 @@ OPTCORE_INLINE Pack<T, W> exp_negative(Pack<T, W> x) noexcept {
   }
 }
 
-/// 2^x for x <= 0 in single precision: at most 3 ulp from the true value down to 2^-125, 0 below.
-/// For sums of many kernel values, where the last bit does not matter.
+/// 2^x for x <= 0 in single precision: at most 3.25 ulp from the true value down to 2^-125, 0
+/// below. For sums of many kernel values, where the last bit does not matter.
 template <int W>
 OPTCORE_INLINE Pack<float, W> exp2_negative(Pack<float, W> x) noexcept {
   using Bits = detail::FloatBits<float>;
