@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from optcore import Status
@@ -16,6 +16,7 @@ place = st.tuples(st.floats(-50, 50), st.floats(-50, 50))
 
 
 @given(place, place, st.lists(place, min_size=1, max_size=5))
+@example((0.0, 12.0), (0.0, 1.192092896e-07), [(0.0, 0.0)])  # a step that ends on the goal
 def test_one_step_agrees_with_the_reference(start, end, goals) -> None:
     betas = np.array([0.0, 0.5, 5.0])
     belief = GoalBelief(goals, betas, switching=0.0)

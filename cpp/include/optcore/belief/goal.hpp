@@ -81,19 +81,21 @@ template <class T>
   static constexpr detail::Circle<T> circle{};
   const T step_squared = dx * dx + dy * dy;
   for (int g = 0; g < goals.rows; ++g) {
-    // distance after the turned step, |x + R d - goal|^2 = |x - goal|^2 + |d|^2 + 2 (x - goal).R d;
-    // progress = (before^2 - after^2) / (before + after), without cancellation for far goals
+    // progress = (before^2 - after^2) / (before + after), so that far goals cancel nothing; the
+    // square after is summed from its coordinates, so that a step onto the goal cancels nothing
     const T gx = from[0] - goals(g, 0), gy = from[1] - goals(g, 1);
-    const T before_squared = gx * gx + gy * gy;
-    const T before = sqrt(before_squared);
+    const T before = sqrt(gx * gx + gy * gy);
     const T along = gx * dx + gy * dy, across = gy * dx - gx * dy;
     alignas(64) T progress[headings];
     P best = P::broadcast(-infinity<T>());
     for (int k = 0; k < headings; k += lanes) {
+      const P cosine = P::load(circle.cosine + k), sine = P::load(circle.sine + k);
       const P change =
-          fma(P::broadcast(2 * along), P::load(circle.cosine + k),
-              fma(P::broadcast(2 * across), P::load(circle.sine + k), P::broadcast(step_squared)));
-      const P after = sqrt(max(P::broadcast(before_squared) + change, P::zero()));
+          fma(P::broadcast(2 * along), cosine,
+              fma(P::broadcast(2 * across), sine, P::broadcast(step_squared)));
+      const P x = fma(P::broadcast(dx), cosine, fma(P::broadcast(-dy), sine, P::broadcast(gx)));
+      const P y = fma(P::broadcast(dy), cosine, fma(P::broadcast(dx), sine, P::broadcast(gy)));
+      const P after = sqrt(fma(x, x, y * y));
       const P both = max(P::broadcast(before) + after, P::broadcast(smallest_normal<T>()));
       const P nearer = -change / both;
       nearer.store(progress + k);
