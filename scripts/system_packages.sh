@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that steps need when they are missing and we are root; otherwise says
 # in one line which they are and fails. Usage: system_packages.sh STEP..., a step being
-#   python    virtual environment, compiler, headers      test       GoogleTest
+#   python    virtual environment, compiler, headers      test       GoogleTest, Redis (never fails)
 #   bench     Google Benchmark                            firmware   cross compiler and QEMU (never fails)
 set -eu
 
@@ -31,7 +31,9 @@ for step in "$@"; do
       need python3-venv python3 -c 'import ensurepip, venv'
       need g++ cxx20
       need python3-dev python_headers ;;
-    test) need libgtest-dev has_header gtest/gtest.h ;;
+    test)
+      need libgtest-dev has_header gtest/gtest.h
+      command -v redis-server >/dev/null || optional+=(redis-server) ;;
     bench) need libbenchmark-dev has_header benchmark/benchmark.h ;;
     firmware)
       command -v arm-none-eabi-g++ >/dev/null || optional+=(gcc-arm-none-eabi
@@ -58,6 +60,6 @@ if [ ${#missing[@]} -gt 0 ]; then
 fi
 if [ ${#optional[@]} -gt 0 ]; then
   if ! root || ! install "${optional[@]}"; then
-    echo "optcore: firmware tests will be skipped; they need: apt-get install ${optional[*]}" >&2
+    echo "optcore: some tests will be skipped; they need: apt-get install ${optional[*]}" >&2
   fi
 fi

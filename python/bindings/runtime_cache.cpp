@@ -8,6 +8,8 @@
 
 #include "module.hpp"
 #include "optcore/runtime/cache.hpp"
+#include "optcore/runtime/clock.hpp"
+#include "optcore/runtime/histogram.hpp"
 #include "optcore/runtime/single_flight.hpp"
 
 namespace optcore::python {
@@ -40,8 +42,11 @@ class MemoryCache {
 
   py::object get(const py::bytes& key) {
     Store::Removed removed;
+    const runtime::Clock& clock = runtime::Clock::instance();
+    const std::int64_t start = clock.ticks();
     const Store::Hit hit = store_.find(digest_of(key), now(), removed);
     if (hit.found == Store::Found::no) return py::none();
+    latency_.record(clock.nanoseconds(clock.ticks() - start));
     return py::make_tuple(hit.value, hit.found == Store::Found::due);
   }
 
@@ -87,12 +92,15 @@ class MemoryCache {
     return d;
   }
 
+  runtime::Histogram& latency() { return latency_; }
+
   void advance(double seconds) { shift_ += static_cast<std::int64_t>(seconds * 1e9); }
 
  private:
   [[nodiscard]] std::int64_t now() const { return steady_now() + shift_; }
 
   Store store_;
+  runtime::Histogram latency_;  // of look-ups that hit
   std::int64_t shift_ = 0;
 };
 
@@ -143,6 +151,8 @@ void bind_runtime_cache(py::module_& m) {
       .def("expire", &MemoryCache::expire)
       .def("clear", &MemoryCache::clear)
       .def("counters", &MemoryCache::counters)
+      .def_property_readonly("latency", &MemoryCache::latency,
+                             py::return_value_policy::reference_internal)
       .def("advance", &MemoryCache::advance, py::arg("seconds"),
            "Moves this cache's clock forward; for tests.");
   py::class_<Ticket>(m, "Ticket")

@@ -1,28 +1,29 @@
-"""The cache: memory first, then disk, then computation by one caller."""
+"""The cache: memory first, then disk, then Redis, then computation by one caller."""
 
 from __future__ import annotations
 
 import functools
+import hashlib
 import inspect
-import math
-import time
+import itertools
+import os
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, TypeVar, overload
 
-from optcore._native import runtime
 from optcore.caching_system.config import CacheConfig
-from optcore.caching_system.frame import NotSerializable, encode
-from optcore.caching_system.function import CachedFunction
+from optcore.caching_system.flight import Flights
+from optcore.caching_system.function import CachedCoroutine, CachedFunction
 from optcore.caching_system.keys import key_of
-from optcore.caching_system.values import freeze, thaw, weight
+from optcore.caching_system.levels import LEVELS, MISS, Levels, Plan, checked_ttl
+from optcore.caching_system.statistics import statistics
+from optcore.caching_system.values import Copy, Failure, Tagged, give
 from optcore.errors import ConfigError
 
 __all__ = ["CacheLookup", "CacheSystem"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-_MISS: Any = object()
-_MB = 2**20
+_open: weakref.WeakSet[CacheSystem] = weakref.WeakSet()
 
 
 class CacheLookup(NamedTuple):
@@ -33,69 +34,94 @@ class CacheLookup(NamedTuple):
 
 
 class CacheSystem:
-    """Memory and disk levels behind one set of calls; safe for threads, a context manager.
+    """Three levels behind one set of calls; safe for threads and forks, a context manager.
 
     Trouble with a level is a miss and a count in :meth:`get_statistics`, never an exception.
     """
 
     def __init__(self, config: CacheConfig | None = None) -> None:
         self.config = config or CacheConfig()
-        self._memory = runtime.MemoryCache(
-            int(self.config.max_memory_mb * _MB),
-            self.config.max_entries,
-            self.config.stampede_beta,
+        secret = self.config.signing_key if self.config.enable_distributed else None
+        #: of the keys: who does not know the signing key cannot prepare two inputs with one key
+        self.seed = (
+            int.from_bytes(hashlib.sha256(secret.encode()).digest()[:8], "little") if secret else 0
         )
-        self._flights = runtime.SingleFlight()
-        self._disk_tier: Any = None
-        self._hits = self._misses = self._avoided = 0
+        self.levels = Levels(self.config)
+        self.flights = Flights(self.levels)
         self._functions: weakref.WeakSet[CachedFunction] = weakref.WeakSet()
-        if self.config.enable_distributed:
-            raise ConfigError("enable_distributed: the Redis level is not built yet; use False")
-
-    @property
-    def _disk(self) -> Any:
-        if self._disk_tier is None and self.config.enable_persistence:
-            from optcore.caching_system.disk_tier import DiskTier
-
-            self._disk_tier = DiskTier(self.config.cache_dir, int(self.config.max_disk_mb * _MB))
-        return self._disk_tier
+        _open.add(self)
 
     def get(self, key: Any, default: Any = None) -> CacheLookup:
         """(value, found) of a key; arrays are read-only."""
-        value, _ = self._find(key_of(key), disk=True)
-        return CacheLookup(default, False) if value is _MISS else CacheLookup(value, True)
+        stored = self._look(self._key(key))
+        return CacheLookup(default, False) if stored is MISS else CacheLookup(give(stored), True)
 
-    def put(self, key: Any, value: Any, ttl: float | None = None) -> bool:
+    def put(
+        self, key: Any, value: Any, ttl: float | None = None, *, tags: Iterable[str] = ()
+    ) -> bool:
         """Store a value for `ttl` seconds; True when some level took it."""
-        return self._store(key_of(key), value, self._ttl(ttl), cost=0.0, disk=True)
+        stamps = self.levels.stamps(tags) if tags else ()
+        return self.levels.store(self._key(key), value, self._plan(ttl), stamps=stamps)[1]
+
+    def get_many(self, keys: Iterable[Any]) -> dict[Any, Any]:
+        """Values of the keys that are there; Redis is asked once for all."""
+        digests = {self._key(key): key for key in keys}
+        found = self.levels.get_many(digests, self._plan(None))
+        self.levels.hits += len(found)
+        self.levels.misses += len(digests) - len(found)
+        return {digests[digest]: give(stored) for digest, stored in found.items()}
+
+    def put_many(
+        self, values: Mapping[Any, Any], ttl: float | None = None, *, tags: Iterable[str] = ()
+    ) -> int:
+        """Store several values; how many some level took. Redis gets all in one round trip."""
+        stamps = self.levels.stamps(tags) if tags else ()
+        digests = {self._key(key): value for key, value in values.items()}
+        return self.levels.put_many(digests, self._plan(ttl), stamps)
 
     def get_or_compute(
         self, key: Any, function: Callable[[], Any], ttl: float | None = None
     ) -> Any:
-        """The value of a key, computed by one caller when it is absent."""
-        return self.obtain(key_of(key), function, self._ttl(ttl), disk=True)
+        """The value of a key, computed by one caller when it is absent.
+
+        A coroutine function gives a coroutine: `await cache.get_or_compute("k", fetch)`.
+        """
+        plan = self._plan(ttl)
+        if inspect.iscoroutinefunction(function):
+            return self.flights.obtain_async(self._key(key), function, plan)
+        return self.flights.obtain(self._key(key), function, plan)
 
     def delete(self, key: Any) -> bool:
-        return self._erase(key_of(key))
+        return self.levels.erase(self._key(key))
+
+    def invalidate(self, tag: str) -> None:
+        """Make every entry with this tag invalid, in all processes and on all hosts.
+
+        Hosts that share a Redis learn it at once; one that is cut off learns it on its return.
+        """
+        self.levels.invalidate(tag)
 
     def __contains__(self, key: Any) -> bool:
-        return self._find(key_of(key), disk=True, count=False)[0] is not _MISS
+        return self._look(self._key(key), count=False) is not MISS
 
     def clear(self, level: str | None = None) -> None:
-        """Forget everything, or one level: "memory" or "disk"."""
-        if level not in (None, "memory", "disk"):
-            raise ConfigError(f"level must be 'memory', 'disk' or None, got {level!r}")
-        if level in (None, "memory"):
-            self._memory.clear()
-        if level in (None, "disk") and self._disk is not None:
-            self._disk.clear()
+        """Forget everything, or one level: "memory", "disk" or "distributed"."""
+        self.levels.clear(level)
 
     def precompute(self, function: Callable[..., Any], inputs: Iterable[Any]) -> int:
-        """Call a cached function on each input (a tuple is several arguments); how many."""
+        """Call a cached function on each input (a tuple is several arguments); how many.
+
+        What Redis has is fetched `precompute_batch_size` keys at a time.
+        """
         count = 0
-        for item in inputs:
-            function(*(item if isinstance(item, tuple) else (item,)))
-            count += 1
+        pending = iter(inputs)
+        while batch := list(itertools.islice(pending, self.config.precompute_batch_size)):
+            calls = [item if isinstance(item, tuple) else (item,) for item in batch]
+            if isinstance(function, CachedFunction):
+                self.levels.get_many((function.cache_key(*c) for c in calls), self._plan(None))
+            for call in calls:
+                function(*call)
+            count += len(calls)
         return count
 
     @overload
@@ -107,7 +133,12 @@ class CacheSystem:
         *,
         key: Callable[..., Any] | None = None,
         version: str = "",
-        persist: bool = True,
+        levels: Iterable[str] | None = None,
+        tags: Iterable[str] = (),
+        negative_ttl: float = 0.0,
+        negative_errors: tuple[type[Exception], ...] = (ArithmeticError, LookupError, ValueError),
+        lock: bool = True,
+        copy: Copy = "readonly",
         adaptive: bool = False,
         ignore: Iterable[str] = (),
     ) -> Callable[[Callable[..., Any]], CachedFunction]: ...
@@ -117,17 +148,29 @@ class CacheSystem:
         *,
         key: Callable[..., Any] | None = None,
         version: str = "",
-        persist: bool = True,
+        levels: Iterable[str] | None = None,
+        tags: Iterable[str] = (),
+        negative_ttl: float = 0.0,
+        negative_errors: tuple[type[Exception], ...] = (ArithmeticError, LookupError, ValueError),
+        lock: bool = True,
+        copy: Copy = "readonly",
         adaptive: bool = False,
         ignore: Iterable[str] = (),
     ) -> Any:
-        """Decorate a function: equal arguments are computed once.
+        """Decorate a function, a method or a coroutine: equal arguments are computed once.
 
         Args:
             ttl: seconds a value is valid; None: the configuration's.
             key: function of the same arguments that returns what stands for them.
             version: changes the key; a change of the source does so by itself.
-            persist: also on disk.
+            levels: some of "memory", "disk" and "distributed"; None: all that are on.
+            tags: names by which :meth:`invalidate` finds the values.
+            negative_ttl: seconds an exception is kept in memory and raised again; 0: not at all.
+            negative_errors: which exceptions are kept.
+            lock: other processes and hosts wait for one that computes the same (only where that
+                takes longer than 2 ms).
+            copy: "readonly": arrays are shared and cannot be written; "deep": each caller gets a
+                copy of its own; "none": the object itself, which a caller can spoil.
             adaptive: step aside where the cache costs more than it saves.
             ignore: names of arguments that do not change the result.
 
@@ -135,13 +178,24 @@ class CacheSystem:
         """
         if callable(ttl):
             return self.cached()(ttl)
-        seconds = self._ttl(ttl)
+        chosen = frozenset(LEVELS if levels is None else levels)
+        if unknown := chosen - set(LEVELS):
+            raise ConfigError(f"levels must be of {', '.join(LEVELS)}; got {sorted(unknown)}")
+        if copy not in ("readonly", "deep", "none"):
+            raise ConfigError(f"copy must be 'readonly', 'deep' or 'none', got {copy!r}")
+        if not negative_ttl >= 0:
+            raise ConfigError(f"negative_ttl must be seconds, 0 or more; got {negative_ttl!r}")
+        if isinstance(tags, str):
+            raise ConfigError(f"tags must be several strings, got the one string {tags!r}")
+        plan = Plan(
+            checked_ttl(self.config.default_ttl_seconds if ttl is None else ttl),
+            chosen, tuple(tags), copy, lock, negative_ttl, negative_errors,
+        )  # fmt: skip
 
         def decorate(function: Callable[..., Any]) -> CachedFunction:
-            if inspect.iscoroutinefunction(function):
-                raise TypeError(f"{function.__qualname__}: coroutines are not cached yet")
-            wrapped = CachedFunction(
-                self, function, seconds, key, version, persist, adaptive, frozenset(ignore)
+            kind = CachedCoroutine if inspect.iscoroutinefunction(function) else CachedFunction
+            wrapped = kind(
+                self, function, plan, key=key, version=version, adaptive=adaptive, ignore=ignore
             )
             functools.update_wrapper(wrapped, function)
             self._functions.add(wrapped)
@@ -149,133 +203,42 @@ class CacheSystem:
 
         return decorate
 
-    def obtain(self, digest: bytes, compute: Callable[[], Any], ttl: float, *, disk: bool) -> Any:
-        """The value of a fingerprint; on a miss one caller computes and the others wait."""
-        value, due = self._find(digest, disk=False)
-        if value is not _MISS and not due:
-            return value
-        stale = value
-        ticket, leads = self._flights.join(digest)
-        if not leads and ticket is not None:
-            if stale is not _MISS:
-                return stale  # somebody refreshes it
-            if ticket.wait(self.config.lock_timeout):
-                self._avoided += 1
-                landed, error = ticket.result
-                if error is not None:
-                    raise error
-                return thaw(landed)
-            return compute()
-        if ticket is None:  # the function called itself
-            return compute()
-        outcome: tuple[Any, BaseException | None] = (None, RuntimeError("computation abandoned"))
-        try:
-            if stale is _MISS:
-                value, _ = self._find(digest, disk=disk, count=False)
-                if value is not _MISS:
-                    outcome = (freeze(value), None)
-                    return value
-            start = time.perf_counter()
-            try:
-                value = compute()
-            except BaseException as error:
-                outcome = (None, error)
-                if stale is not _MISS and isinstance(error, Exception):
-                    outcome = (freeze(stale), None)
-                    return stale  # still valid; a later call tries again
-                raise
-            frozen = freeze(value)
-            outcome = (frozen, None)
-            cost = time.perf_counter() - start
-            self._store(digest, value, ttl, cost=cost, disk=disk, frozen=frozen)
-            return thaw(frozen)
-        finally:
-            self._flights.land(digest, ticket, outcome)
-
-    def _ttl(self, ttl: float | None) -> float:
-        seconds = self.config.default_ttl_seconds if ttl is None else ttl
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
-            raise ConfigError(f"ttl must be seconds above 0 or math.inf, got {ttl!r}")
-        return float(seconds)
-
-    def _find(self, digest: bytes, *, disk: bool, count: bool = True) -> tuple[Any, bool]:
-        hit = self._memory.get(digest)
-        if hit is not None:
-            self._hits += count
-            return thaw(hit[0]), hit[1]
-        if disk and (tier := self._disk) is not None:
-            value, expiry = tier.get(digest)
-            if value is not tier.miss:
-                left = math.inf if expiry is None else expiry - time.time()
-                if left > 0:
-                    frozen = freeze(value)
-                    self._memory.put(digest, frozen, weight(frozen), left)
-                    self._hits += count
-                    return thaw(frozen), False
-        self._misses += count
-        return _MISS, False
-
-    def _store(
-        self,
-        digest: bytes,
-        value: Any,
-        ttl: float,
-        *,
-        cost: float,
-        disk: bool,
-        frozen: Any = _MISS,
-    ) -> bool:
-        if frozen is _MISS:
-            frozen = freeze(value)
-        stored = self._memory.put(digest, frozen, weight(frozen), ttl, cost)
-        if disk and (tier := self._disk) is not None and tier.enabled:
-            try:
-                stored |= tier.put(digest, encode(digest, value), ttl)
-            except NotSerializable:
-                tier.delete(digest)  # an older value of the key must not come back
-        return stored
-
-    def _erase(self, digest: bytes) -> bool:
-        erased = self._memory.erase(digest)
-        if (tier := self._disk) is not None:
-            erased |= tier.delete(digest)
-        return erased
-
     def get_statistics(self) -> dict[str, Any]:
         """Counts of each level and of all together, plain numbers; rates lie in [0, 1]."""
-        memory = self._memory.counters()
-        tier = self._disk
-        total = self._hits + self._misses
-        disk: dict[str, Any] = {"enabled": False, "keys": 0, "bytes": 0, "hits": 0, "misses": 0}
-        if tier is not None:
-            disk = {
-                "enabled": tier.enabled,
-                "keys": tier.keys(),
-                "bytes": tier.bytes(),
-                "hits": tier.hits,
-                "misses": tier.misses,
-                "errors": tier.errors,
-            }
-        return {
-            "global": {
-                "hit_rate": self._hits / total if total else 0.0,
-                "hits": self._hits,
-                "misses": self._misses,
-                "stampedes_avoided": self._avoided,
-                "refused_payloads": tier.refused if tier is not None else 0,
-            },
-            "memory": {"enabled": True, **memory},
-            "disk": disk,
-            "distributed": {"enabled": False, "keys": 0},
-            "functions": {f.name: f.cache_info() for f in self._functions},
-        }
+        functions = {function.name: function.cache_info() for function in self._functions}
+        return statistics(self.levels, functions)
 
     def close(self) -> None:
-        if self._disk_tier is not None:
-            self._disk_tier.close()
+        self.levels.close()
 
     def __enter__(self) -> CacheSystem:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _key(self, key: Any) -> bytes:
+        return key_of(key, self.seed)
+
+    def _plan(self, ttl: float | None) -> Plan:
+        return Plan(checked_ttl(self.config.default_ttl_seconds if ttl is None else ttl))
+
+    def _look(self, digest: bytes, *, count: bool = True) -> Any:
+        stored, _ = self.levels.find(digest)
+        if stored is MISS:
+            stored = self.levels.find_below(digest, self._plan(None))
+        elif type(stored.value if type(stored) is Tagged else stored) is Failure:
+            stored = MISS
+        if count:
+            self.levels.hits += stored is not MISS
+            self.levels.misses += stored is MISS
+        return stored
+
+
+def _after_fork() -> None:
+    for cache in list(_open):
+        cache.levels.renew()
+        cache.flights.renew()
+
+
+os.register_at_fork(after_in_child=_after_fork)

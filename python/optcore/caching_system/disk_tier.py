@@ -1,17 +1,14 @@
-"""The disk level: diskcache's index and bounds, our own bytes.
+"""The disk level: diskcache's index, our own bytes, least recently used out first.
 
-Nothing is ever unpickled: rows hold frames (frame.py) or the name of a file that holds one; any
-other row is refused. Files are written under a temporary name and renamed; large ones are mapped.
+Nothing is ever unpickled (raw_disk.py), every frame is checked (frame.py), and every trouble is a
+miss, a count, and never an exception. A value that is mapped must not be truncated by other
+programs while it is in use: the operating system would stop the reader.
 """
 
 from __future__ import annotations
 
 import contextlib
 import math
-import mmap
-import os
-import re
-import secrets
 import sqlite3
 import threading
 import time
@@ -20,179 +17,216 @@ from typing import Any
 
 import diskcache
 
-from optcore.caching_system.frame import BadFrame, decode
+from optcore._native import runtime
+from optcore.caching_system.frame import BadFrame, Decoded, decode
+from optcore.caching_system.raw_disk import RawDisk, RefusedPayload, sweep
 
-__all__ = ["MISS", "DiskTier", "RefusedPayload"]
+__all__ = ["DiskTier"]
 
-MISS: Any = object()
-_FILE = re.compile(r"[0-9a-f]{2}/[0-9a-f]{30}\.frame")
-_RAW, _BINARY = 1, 2
-_MAP_BYTES = 1 << 20
 _PAUSE_S = 60.0
-
-
-class RefusedPayload(BadFrame):
-    """A row that this cache would never have written."""
-
-
-class RawDisk(diskcache.Disk):  # type: ignore[misc]
-    """Keys and values are bytes; no pickle is read or written, no name leaves the folder."""
-
-    def put(self, key: Any) -> tuple[Any, bool]:
-        if type(key) is not bytes:
-            raise RefusedPayload("keys are bytes")
-        return sqlite3.Binary(key), True
-
-    def get(self, key: Any, raw: Any) -> bytes:
-        if not raw or not isinstance(key, bytes | memoryview):
-            raise RefusedPayload("a key that is not bytes")
-        return bytes(key)
-
-    def store(self, value: Any, read: bool, key: Any = None) -> tuple[int, int, str | None, Any]:
-        if len(value) < self.min_file_size:
-            return 0, _RAW, None, sqlite3.Binary(value)
-        token = secrets.token_hex(16)
-        name = f"{token[:2]}/{token[2:]}.frame"
-        target = Path(self._directory, name)
-        target.parent.mkdir(mode=0o700, exist_ok=True)
-        partial = target.with_suffix(".part")
-        try:
-            with open(partial, "xb") as file:
-                file.write(value)
-            partial.rename(target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                partial.unlink()
-            raise
-        return len(value), _BINARY, name, None
-
-    def fetch(self, mode: Any, filename: Any, value: Any, read: bool) -> bytes | memoryview:
-        if mode == _RAW and isinstance(value, bytes):
-            return value
-        if mode != _BINARY or not isinstance(filename, str) or not _FILE.fullmatch(filename):
-            raise RefusedPayload("a row of a kind this cache never writes")
-        handle = os.open(Path(self._directory, filename), os.O_RDONLY | os.O_NOFOLLOW)
-        try:
-            size = os.fstat(handle).st_size
-            if size >= _MAP_BYTES:
-                return memoryview(mmap.mmap(handle, 0, access=mmap.ACCESS_READ))
-            with open(handle, "rb", closefd=False) as file:
-                return file.read()
-        finally:
-            os.close(handle)
-
-    def remove(self, file_path: Any) -> None:
-        if isinstance(file_path, str) and _FILE.fullmatch(file_path):
-            with contextlib.suppress(OSError):
-                Path(self._directory, file_path).unlink()
+_TOUCH_EVERY_S = 5.0
+_TOUCHES = 4096
+_BUSY_S = 1.0
+_TROUBLE = (sqlite3.Error, OSError, diskcache.Timeout)
+_FIND = (
+    "SELECT mode, filename, value FROM Cache WHERE key = ? AND raw = 1"
+    " AND (expire_time IS NULL OR expire_time > ?)"
+)
 
 
 class DiskTier:
-    """Every trouble is a miss, a count, and never an exception."""
+    """Frames by key in `directory`, index and values together at most `max_bytes` large."""
 
     def __init__(self, directory: str | Path, max_bytes: int) -> None:
         self.directory = Path(directory).resolve()
         self.hits = self.misses = self.errors = self.refused = 0
+        self.evictions = self.expirations = 0
+        self.latency = runtime.Histogram()
         self._max_bytes = max_bytes
         self._paused_until = 0.0
         self._moved_aside = False
+        self._cache: Any = None
+        self.renew()
+        self._open()
+
+    def renew(self) -> None:
+        """In a forked child; diskcache opens a new connection by itself."""
         self._lock = threading.Lock()
-        self._cache: Any = self._open()
+        self._touched: dict[bytes, float] = {}
+        self._touched_at = time.monotonic()
 
     @property
     def enabled(self) -> bool:
         return self._cache is not None
 
-    def _open(self) -> Any:
+    def _open(self) -> None:
         try:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return diskcache.Cache(
+            sweep(self.directory, orphans=not (self.directory / "cache.db").exists())
+            self._cache = diskcache.Cache(
                 str(self.directory),
-                timeout=5,
+                timeout=_BUSY_S,
                 disk=RawDisk,
                 statistics=0,
                 tag_index=0,
-                eviction_policy="least-recently-stored",
+                eviction_policy="least-recently-used",
                 size_limit=self._max_bytes,
-                cull_limit=2,
+                cull_limit=0,  # _shrink() does it, one entry at a time
                 disk_min_file_size=32 * 1024,
                 disk_pickle_protocol=0,
             )
-        except (sqlite3.Error, OSError, diskcache.Timeout, KeyError, TypeError) as error:
-            self.errors += 1
-            if isinstance(error, sqlite3.DatabaseError) and not self._moved_aside:
-                self._moved_aside = True
-                for name in ("cache.db", "cache.db-wal", "cache.db-shm"):
-                    with contextlib.suppress(OSError):
-                        path = self.directory / name
-                        path.rename(f"{path}.broken-{time.time_ns()}")
-                return self._open()
+        except (*_TROUBLE, KeyError, TypeError) as error:
+            self._failed(error)
+
+    def _failed(self, error: BaseException) -> None:
+        """Count; an index that is no database is moved aside once, the second time is the end."""
+        self.errors += 1
+        broken = isinstance(error, sqlite3.DatabaseError) and not isinstance(
+            error, sqlite3.OperationalError | sqlite3.IntegrityError | sqlite3.ProgrammingError
+        )
+        if not broken and not isinstance(error, KeyError | TypeError):
+            return
+        with self._lock:
+            old, self._cache = self._cache, None
+            if old is not None:
+                with contextlib.suppress(*_TROUBLE):
+                    old.close()
+            if self._moved_aside:
+                return
+            self._moved_aside = True
+            for name in ("cache.db", "cache.db-wal", "cache.db-shm"):
+                with contextlib.suppress(OSError):
+                    path = self.directory / name
+                    path.rename(f"{path}.broken-{time.time_ns()}")
+        self._open()
+
+    def get(self, key: bytes) -> Decoded | None:
+        """What a key holds; a damaged entry is removed."""
+        cache = self._cache
+        if cache is None:
             return None
-
-    miss = MISS
-
-    def get(self, key: bytes) -> tuple[Any, float | None]:
-        """(value or MISS, wall time of its expiry or None); a damaged entry is removed."""
-        if self._cache is None:
-            return MISS, None
+        start = time.perf_counter_ns()
         try:
-            found, expiry = self._cache.get(key, default=MISS, expire_time=True)
-            if found is MISS:
+            row = cache._sql(_FIND, (key, time.time())).fetchone()
+            if row is None:
                 self.misses += 1
-                return MISS, None
-            value = decode(key, found)
+                return None
+            frame, verify = cache.disk.load(*row)
+            found = decode(key, frame, verify=verify)
+            if verify and row[1] is not None:
+                cache.disk.note_whole(row[1])
         except BadFrame as bad:
             self.errors += 1
             self.refused += isinstance(bad, RefusedPayload)
+            self.misses += 1
             self.delete(key)
+            return None
+        except FileNotFoundError:
             self.misses += 1
-            return MISS, None
-        except (sqlite3.Error, OSError, diskcache.Timeout, ValueError, TypeError, AttributeError):
-            self.errors += 1
+            self.delete(key)
+            return None
+        except (*_TROUBLE, ValueError, TypeError) as error:
             self.misses += 1
-            return MISS, None
+            self._failed(error)
+            return None
         self.hits += 1
-        return value, expiry
+        self._touched[key] = time.time()
+        if time.monotonic() - self._touched_at > _TOUCH_EVERY_S or len(self._touched) >= _TOUCHES:
+            self._write_touches()
+        self.latency.record(time.perf_counter_ns() - start)
+        return found
 
     def put(self, key: bytes, frame: bytes, ttl: float) -> bool:
-        if self._cache is None or time.monotonic() < self._paused_until:
+        cache = self._cache
+        if cache is None or time.monotonic() < self._paused_until:
+            return False
+        if len(frame) > self._max_bytes:
+            self.delete(key)
             return False
         expire = None if math.isinf(ttl) else ttl
         for attempt in range(2):
             try:
-                return bool(self._cache.set(key, frame, expire=expire))
-            except (sqlite3.Error, OSError, diskcache.Timeout):  # noqa: PERF203
+                stored = bool(cache.set(key, frame, expire=expire))
+                self._shrink()
+                return stored
+            except diskcache.Timeout:  # noqa: PERF203
                 self.errors += 1
+                return False
+            except (sqlite3.Error, OSError) as error:
+                self._failed(error)
+                if self._cache is not cache:
+                    return False
                 if attempt == 0:
-                    with contextlib.suppress(sqlite3.Error, OSError, diskcache.Timeout):
-                        self._cache.cull()
+                    self._evict(len(frame))
         self._paused_until = time.monotonic() + _PAUSE_S
         return False
+
+    def _write_touches(self) -> None:
+        """Tell the index what was used; evictions and other processes go by it."""
+        with self._lock:
+            touched, self._touched = self._touched, {}
+            self._touched_at = time.monotonic()
+        if touched and self._cache is not None:
+            with contextlib.suppress(*_TROUBLE), self._cache.transact():
+                for key, at in touched.items():
+                    self._cache._sql("UPDATE Cache SET access_time = ? WHERE key = ?", (at, key))
+
+    def _shrink(self) -> None:
+        excess = self.bytes() - self._max_bytes
+        if excess > 0:
+            self._write_touches()
+            self.expire()
+            while (excess := self.bytes() - self._max_bytes) > 0 and self._evict(excess):
+                pass
+
+    def _evict(self, size: int) -> int:
+        """Remove the least recently used entries until `size` bytes are free; how many went."""
+        freed = gone = 0
+        with contextlib.suppress(*_TROUBLE):
+            while freed < size:
+                row = self._cache._sql(
+                    "SELECT rowid, filename, size + coalesce(length(value), 0) FROM Cache"
+                    " ORDER BY access_time LIMIT 1"
+                ).fetchone()
+                if row is None:
+                    break
+                self._cache._sql("DELETE FROM Cache WHERE rowid = ?", (row[0],))
+                self._cache.disk.remove(row[1])
+                freed += row[2] + 256
+                gone += 1
+        self.evictions += gone
+        return gone
+
+    def expire(self) -> None:
+        """Remove what is no longer valid."""
+        if self._cache is not None:
+            with contextlib.suppress(*_TROUBLE):
+                self.expirations += self._cache.expire()
 
     def delete(self, key: bytes) -> bool:
         if self._cache is None:
             return False
         try:
             return bool(self._cache.delete(key))
-        except (sqlite3.Error, OSError, diskcache.Timeout):
-            self.errors += 1
+        except _TROUBLE as error:
+            self._failed(error)
             return False
 
     def clear(self) -> None:
         if self._cache is not None:
-            with contextlib.suppress(sqlite3.Error, OSError, diskcache.Timeout):
+            with contextlib.suppress(*_TROUBLE):
                 self._cache.clear()
 
     def keys(self) -> int:
         try:
             return len(self._cache) if self._cache is not None else 0
-        except (sqlite3.Error, OSError):
+        except _TROUBLE:
             return 0
 
     def bytes(self) -> int:
         try:
             return int(self._cache.volume()) if self._cache is not None else 0
-        except (sqlite3.Error, OSError):
+        except _TROUBLE:
             return 0
 
     def verify(self) -> tuple[int, int]:
@@ -200,10 +234,10 @@ class DiskTier:
         whole = damaged = 0
         if self._cache is None:
             return 0, 0
-        rows = self._cache._sql("SELECT key FROM Cache").fetchall()
-        for (key,) in rows:
+        self._cache.disk._whole.clear()
+        for (key,) in self._cache._sql("SELECT key FROM Cache").fetchall():
             before = self.errors
-            if isinstance(key, bytes) and self.get(key)[0] is not MISS:
+            if isinstance(key, bytes) and self.get(key) is not None:
                 whole += 1
             elif self.errors > before or not isinstance(key, bytes):
                 damaged += 1
@@ -211,4 +245,6 @@ class DiskTier:
 
     def close(self) -> None:
         if self._cache is not None:
-            self._cache.close()
+            self._write_touches()
+            with contextlib.suppress(*_TROUBLE):
+                self._cache.close()

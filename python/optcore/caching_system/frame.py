@@ -1,26 +1,30 @@
 """Values as checked bytes, without pickle: what is read back is data and nothing is run.
 
-Layout, little endian: magic (4), key (16), XXH3-128 of the body (16), body length (8), body. The
-body is one tagged value; sizes are checked against what is left before anything is allocated.
-A frame belongs to its key: one stored under another key is refused.
+Layout, little endian: magic (8), XXH3-128 of all that follows (16), key (16), time of writing (8, s
+of the wall clock), time to live (8, s), body length (8), body. The body is a list of tag stamps and
+one tagged value; sizes are checked against what is left before anything is allocated. A frame
+belongs to its key: one stored under another key is refused.
 """
 
 from __future__ import annotations
 
 import datetime
+import math
 import re
 import struct
+import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from optcore._native import runtime
 
-__all__ = ["BadFrame", "NotSerializable", "decode", "encode"]
+__all__ = ["BadFrame", "Decoded", "NotSerializable", "decode", "encode"]
 
-_MAGIC = b"OPC\x01"
-_HEADER = struct.Struct("<4s16s16sQ")
+_MAGIC = b"OPCORE\x00\x02"
+_HEADER = struct.Struct("<8s16s16sddQ")
+_CHECKED = 24  # the checksum covers what follows it
 _SIZE = struct.Struct("<Q")
 _DTYPE = re.compile(r"[<>|=](?:[biufc]\d{1,2}|[SU]\d{1,9}|[mM]8\[[0-9a-zA-Z]{1,8}\])")
 _DEPTH = 64
@@ -35,32 +39,55 @@ class NotSerializable(TypeError):
     """A value of a type that has no frame."""
 
 
-def encode(key: bytes, value: object) -> bytes:
+class Decoded(NamedTuple):
+    """A value and what is known of it."""
+
+    value: Any
+    stored: float  #: s, wall clock of its writer
+    ttl: float  #: s
+    stamps: tuple[tuple[int, int], ...]  #: (slot, number) of its tags, see tags.py
+
+    def left(self) -> float:
+        """Seconds it is valid for; never more than its time to live, whatever clocks did."""
+        if math.isinf(self.ttl):
+            return math.inf
+        return min(self.ttl, self.stored + self.ttl - time.time())
+
+
+def encode(
+    key: bytes, value: object, ttl: float = math.inf, stamps: tuple[tuple[int, int], ...] = ()
+) -> bytes:
     """The frame of a value; raises NotSerializable."""
-    body = bytearray()
+    body = bytearray(_HEADER.pack(_MAGIC, bytes(16), key, time.time(), ttl, 0))
+    body += _SIZE.pack(len(stamps))
+    for stamp in stamps:
+        body += struct.pack("<QQ", *stamp)
     _write(body, value, 0)
-    return b"".join((_HEADER.pack(_MAGIC, key, runtime.checksum(body), len(body)), body))
+    body[_HEADER.size - 8 : _HEADER.size] = _SIZE.pack(len(body) - _HEADER.size)
+    body[8:24] = runtime.checksum(memoryview(body)[_CHECKED:])
+    return bytes(body)
 
 
-def decode(key: bytes, frame: bytes | memoryview, *, verify: bool = True) -> Any:
-    """The value of a frame; arrays are read-only and lie in `frame`. Raises BadFrame."""
+def decode(key: bytes, frame: bytes | memoryview, *, verify: bool = True) -> Decoded:
+    """What a frame holds; arrays are read-only and lie in `frame`. Raises BadFrame."""
     view = memoryview(frame)
     if len(view) < _HEADER.size:
         raise BadFrame("shorter than a header")
-    magic, stored_key, checksum, length = _HEADER.unpack_from(view)
+    magic, checksum, stored_key, stored, ttl, length = _HEADER.unpack_from(view)
     if magic != _MAGIC or stored_key != key or length != len(view) - _HEADER.size:
         raise BadFrame("another format, key or length")
-    body = view[_HEADER.size :]
-    if verify and runtime.checksum(body) != checksum:
+    if verify and runtime.checksum(view[_CHECKED:]) != checksum:
         raise BadFrame("checksum differs")
-    reader = _Reader(body)
+    reader = _Reader(view[_HEADER.size :])
     try:
+        count = reader.size()
+        stamps = tuple(struct.unpack("<QQ", reader.take(16)) for _ in range(count))
         value = reader.value(0)
     except (ValueError, TypeError, OverflowError, struct.error) as error:
         raise BadFrame(str(error)) from None
-    if reader.at != len(body):
+    if reader.at != len(reader.body):
         raise BadFrame("bytes left over")
-    return value
+    return Decoded(value, stored, ttl, stamps)
 
 
 def _blob(out: bytearray, tag: bytes, data: bytes) -> None:
@@ -120,7 +147,7 @@ def _write_array(out: bytearray, value: Any) -> None:
         raise NotSerializable(f"an array of dtype {value.dtype} has no frame")
     _blob(out, b"a" if isinstance(value, np.ndarray) else b"g", dtype.encode())
     out += bytes([value.ndim]) + struct.pack(f"<{value.ndim}Q", *value.shape)
-    out += bytes(-(len(out) + _HEADER.size) % _ALIGN)
+    out += bytes(-len(out) % _ALIGN)
     out += np.ascontiguousarray(value).reshape(-1).view(np.uint8).data if value.size else b""
 
 

@@ -1,26 +1,60 @@
-"""A decorated function: its keys, and whether caching it pays."""
+"""A decorated function: its keys, its calls through the cache."""
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 import inspect
+import itertools
+import threading
 import time
 import types
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from optcore.caching_system.keys import function_parts, key_of
+from optcore.caching_system.keys import function_parts, key_of, parts_of
+from optcore.caching_system.ledger import Ledger
+from optcore.caching_system.levels import Plan
 
 if TYPE_CHECKING:
     from optcore.caching_system.cache_system import CacheSystem
 
-__all__ = ["CachedFunction"]
+__all__ = ["CachedCoroutine", "CachedFunction"]
 
-_REVIEW_EVERY = 64
-_ASIDE_CALLS = 4096
+_MEMORY = frozenset({"memory"})
+_tokens: dict[int, tuple[weakref.ref[Any], int]] = {}
+_numbers = itertools.count()
+_tokens_lock = threading.Lock()
+
+
+def instance_token(instance: Any) -> tuple[object, ...]:
+    """What stands for `self` in a key: its class's __cache_key__(), else a number of its own."""
+    kind = type(instance)
+    if callable(getattr(kind, "__cache_key__", None)):
+        return ("self", parts_of(instance))
+    at = id(instance)
+    found = _tokens.get(at)
+    if found is None or found[0]() is not instance:
+        with _tokens_lock:
+            reference = weakref.ref(instance, lambda r: _forget(at, r))
+            found = _tokens[at] = (reference, next(_numbers))
+    return ("instance", found[1])
+
+
+def _forget(at: int, reference: weakref.ref[Any]) -> None:
+    with _tokens_lock:
+        if at in _tokens and _tokens[at][0] is reference:
+            del _tokens[at]
 
 
 class CachedFunction:
-    """Calls of a function through a cache; made by :meth:`CacheSystem.cached`."""
+    """Calls of a function through a cache; made by :meth:`CacheSystem.cached`.
+
+    In the body of a class it caches a method. What stands for `self` is then a number of that
+    object, and the value stays in memory; attributes that the method reads are not in the key. A
+    class that says what its objects are, by `__cache_key__()`, shares values in all levels.
+    """
 
     __optcore_cached__ = True
     __name__: str
@@ -29,40 +63,83 @@ class CachedFunction:
         self,
         cache: CacheSystem,
         function: Callable[..., Any],
-        ttl: float,
-        key: Callable[..., Any] | None,
-        version: str,
-        persist: bool,
-        adaptive: bool,
-        ignore: frozenset[str],
+        plan: Plan,
+        *,
+        key: Callable[..., Any] | None = None,
+        version: str = "",
+        adaptive: bool = False,
+        ignore: Iterable[str] = (),
     ) -> None:
-        self._cache, self._function, self._ttl = cache, function, ttl
-        self._key, self._persist, self._adaptive, self._ignore = key, persist, adaptive, ignore
+        self._cache, self._function, self._plan, self._key = cache, function, plan, key
         self._signature = inspect.signature(function)
-        self.name = f"{function.__module__}.{function.__qualname__}"
-        unknown = ignore - set(self._signature.parameters)
+        self.name = f"{function.__module__}.{getattr(function, '__qualname__', repr(function))}"
+        self._ignore = frozenset(ignore)
+        unknown = self._ignore - set(self._signature.parameters)
         if unknown:
             raise TypeError(f"{self.name}: ignore names no argument: {', '.join(sorted(unknown))}")
-        self._identity = key_of(function_parts(function, version))
+        self._parts = function_parts(function, version)
+        self._renew_identity()
         self._cells = getattr(function, "__closure__", None) or ()
-        self._calls = self._computed = self._skip = 0
-        self._compute_s = self._miss_s = self._hit_s = 0.0
+        self._is_method = False
+        self._ledger = Ledger(adaptive)
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._is_method = True
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else types.MethodType(self, instance)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        ledger = self._ledger
+        if ledger.step_past():
+            return self._function(*args, **kwargs)
+        start = time.perf_counter()
+        computed: float | None = None
+
+        def compute() -> Any:
+            nonlocal computed
+            begin = time.perf_counter()
+            try:
+                return self._function(*args, **kwargs)
+            finally:
+                computed = time.perf_counter() - begin
+
+        try:
+            return self._cache.flights.obtain(
+                self.cache_key(*args, **kwargs), compute, self._plan_of(args), ledger.expected_s
+            )
+        finally:
+            self._settle(time.perf_counter() - start, computed)
+
+    def _settle(self, taken: float, computed: float | None) -> None:
+        if computed is None:
+            self._ledger.hit(taken)
+        else:
+            self._ledger.miss(taken, computed)
+
+    def _plan_of(self, args: tuple[Any, ...]) -> Plan:
+        if not self._is_method or not args or hasattr(type(args[0]), "__cache_key__"):
+            return self._plan
+        return dataclasses.replace(self._plan, levels=self._plan.levels & _MEMORY)
 
     def cache_key(self, *args: Any, **kwargs: Any) -> bytes:
         """The 16 bytes that stand for a call; TypeError names the argument that cannot be keyed."""
+        seed = self._cache.seed
         if self._key is not None:
-            return key_of((self._identity, self._key(*args, **kwargs)))
+            return key_of((self._identity, self._key(*args, **kwargs)), seed)
         bound = self._signature.bind(*args, **kwargs)
         bound.apply_defaults()
         given = {n: v for n, v in bound.arguments.items() if n not in self._ignore}
-        captured = tuple(cell.cell_contents for cell in self._cells)
+        if self._is_method and args:
+            given[next(iter(bound.arguments))] = instance_token(args[0])
+        captured = [cell.cell_contents for cell in self._cells]
         try:
-            return key_of((self._identity, given, captured))
+            return key_of((self._identity, *given.values(), *captured), seed)
         except TypeError:
             self._explain(given, captured)
             raise
 
-    def _explain(self, given: dict[str, Any], captured: tuple[Any, ...]) -> None:
+    def _explain(self, given: dict[str, Any], captured: list[Any]) -> None:
         names = self._function.__code__.co_freevars
         pairs = [*given.items(), *zip(names, captured, strict=False)]
         for name, value in pairs:
@@ -74,61 +151,52 @@ class CachedFunction:
                     "in ignore=, or give its class __cache_key__()"
                 ) from None
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._skip > 0:
-            self._skip -= 1
-            return self._function(*args, **kwargs)
-        start = time.perf_counter()
-        computed = 0.0
+    def _renew_identity(self) -> None:
+        epoch = self._cache.levels.tags.stamps([f"function {self.name}"])
+        self._identity = key_of((self._parts, epoch), self._cache.seed)
 
-        def compute() -> Any:
-            nonlocal computed
-            begin = time.perf_counter()
-            try:
-                return self._function(*args, **kwargs)
-            finally:
-                computed = time.perf_counter() - begin
-
-        value = self._cache.obtain(
-            self.cache_key(*args, **kwargs), compute, self._ttl, disk=self._persist
-        )
-        taken = time.perf_counter() - start
-        self._calls += 1
-        if computed > 0:
-            self._computed += 1
-            self._compute_s += computed
-            self._miss_s += taken - computed
-        else:
-            self._hit_s += taken
-        if self._adaptive and self._calls % _REVIEW_EVERY == 0 and self.saved_s < 0:
-            self._skip = _ASIDE_CALLS
-        return value
-
-    def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        return self if instance is None else types.MethodType(self, instance)
-
-    @property
-    def saved_s(self) -> float:
-        """Seconds saved so far; negative where the cache costs more than it saves."""
-        hits = self._calls - self._computed
-        mean = self._compute_s / self._computed if self._computed else 0.0
-        return hits * mean - self._hit_s - self._miss_s
+    def cache_clear(self) -> None:
+        """Forget all results of this function, here and in processes that start from now on."""
+        self._cache.invalidate(f"function {self.name}")
+        self._renew_identity()
 
     def cache_info(self) -> dict[str, Any]:
         """Calls, hits, mean costs in seconds, time saved, and whether the cache pays."""
-        hits = self._calls - self._computed
-        return {
-            "calls": self._calls,
-            "hits": hits,
-            "hit_rate": hits / self._calls if self._calls else 0.0,
-            "compute_s": self._compute_s / self._computed if self._computed else None,
-            "hit_s": self._hit_s / hits if hits else None,
-            "miss_overhead_s": self._miss_s / self._computed if self._computed else None,
-            "saved_s": self.saved_s,
-            "pays": self.saved_s > 0,
-            "stepped_aside": self._skip > 0,
-        }
+        return self._ledger.report()
 
     def invalidate(self, *args: Any, **kwargs: Any) -> bool:
         """Forget the result of one call."""
-        return self._cache._erase(self.cache_key(*args, **kwargs))
+        return self._cache.levels.erase(self.cache_key(*args, **kwargs))
+
+
+class CachedCoroutine(CachedFunction):
+    """Calls of an `async def` function; callers of one event loop wait for one computation."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if hasattr(inspect, "markcoroutinefunction"):
+            inspect.markcoroutinefunction(self)
+        else:  # before Python 3.12
+            self._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]
+
+    async def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        ledger = self._ledger
+        if ledger.step_past():
+            return await self._function(*args, **kwargs)
+        start = time.perf_counter()
+        computed: float | None = None
+
+        async def compute() -> Any:
+            nonlocal computed
+            begin = time.perf_counter()
+            try:
+                return await self._function(*args, **kwargs)
+            finally:
+                computed = time.perf_counter() - begin
+
+        try:
+            return await self._cache.flights.obtain_async(
+                self.cache_key(*args, **kwargs), compute, self._plan_of(args), ledger.expected_s
+            )
+        finally:
+            self._settle(time.perf_counter() - start, computed)

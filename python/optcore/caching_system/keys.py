@@ -49,9 +49,9 @@ def parts_of(value: Any) -> object:
     raise TypeError(f"{name} has no canonical bytes")
 
 
-def key_of(value: Any) -> bytes:
+def key_of(value: Any, seed: int = 0) -> bytes:
     """The fingerprint of a value; 1, 1.0 and True differ, dicts do not depend on their order."""
-    return runtime.fingerprint(value, parts_of)
+    return runtime.fingerprint(value, parts_of, seed)
 
 
 def function_parts(function: Callable[..., Any], version: str) -> tuple[Any, ...]:

@@ -10,11 +10,12 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from optcore.caching_system.disk_tier import MISS, DiskTier
+from optcore.caching_system.disk_tier import DiskTier
 from optcore.caching_system.frame import encode
 
 KEY = b"0123456789abcdef"
@@ -31,18 +32,23 @@ def stored(tier: DiskTier, value: object) -> None:
     assert tier.put(KEY, encode(KEY, value), 60)
 
 
+def value_of(tier: DiskTier) -> Any:
+    found = tier.get(KEY)
+    assert found is not None
+    return found.value
+
+
 def files(tier: DiskTier) -> list[Path]:
-    return [p for p in tier.directory.rglob("*") if p.is_file() and "cache.db" not in p.name]
+    return [p for p in tier.directory.rglob("*") if p.suffix in {".frame", ".part"}]
 
 
 @pytest.mark.parametrize("size", [10, 10_000, 1_000_000])
 def test_rows_files_and_mapped_files_come_back(tier: DiskTier, size: int) -> None:
     value = np.arange(float(size))
     stored(tier, value)
-    back, expiry = tier.get(KEY)
+    back = value_of(tier)
     np.testing.assert_array_equal(back, value)
     assert not back.flags.writeable
-    assert expiry is not None
     assert len(files(tier)) == (size > 1000)
     stored(tier, value)
     assert len(files(tier)) == (size > 1000), "the replaced file stayed"
@@ -60,9 +66,9 @@ def test_a_damaged_file_is_a_miss_and_goes(tier: DiskTier, size: int, fault: str
         path.unlink()
     else:
         path.write_bytes(changed[fault])
-    assert tier.get(KEY)[0] is MISS
+    assert tier.get(KEY) is None
     stored(tier, 1)
-    assert tier.get(KEY)[0] == 1
+    assert value_of(tier) == 1
 
 
 def test_a_forged_row_runs_nothing(tier: DiskTier, tmp_path: Path) -> None:
@@ -89,7 +95,7 @@ def test_a_forged_row_runs_nothing(tier: DiskTier, tmp_path: Path) -> None:
                 (KEY, mode, name, blob),
             )
             database.commit()
-            assert tier.get(KEY)[0] is MISS, (mode, name)
+            assert tier.get(KEY) is None, (mode, name)
         database.execute(
             "INSERT OR REPLACE INTO Cache(key, raw, store_time, access_time, mode, value)"
             " VALUES (?, 0, 0, 0, 4, ?)",
@@ -106,7 +112,7 @@ def test_a_database_of_garbage_is_moved_aside(tmp_path: Path) -> None:
     (tmp_path / "cache.db").write_bytes(b"no database at all" * 500)
     tier = DiskTier(tmp_path, 2**30)
     stored(tier, 5)
-    assert tier.get(KEY)[0] == 5
+    assert value_of(tier) == 5
     assert list(tmp_path.glob("cache.db.broken-*"))
     tier.close()
 
@@ -114,7 +120,7 @@ def test_a_database_of_garbage_is_moved_aside(tmp_path: Path) -> None:
 def test_an_entry_expires_and_the_bound_on_bytes_holds(tmp_path: Path) -> None:
     tier = DiskTier(tmp_path, 4 * 2**20)
     assert tier.put(KEY, encode(KEY, 1), 1e-6)
-    assert tier.get(KEY)[0] is MISS
+    assert tier.get(KEY) is None
     for i in range(40):
         key = i.to_bytes(16, "little")
         tier.put(key, encode(key, np.zeros(2**16)), 60)
@@ -170,9 +176,10 @@ def test_writers_killed_in_the_act_leave_only_whole_values(tmp_path: Path) -> No
             assert writer.stdout is not None
             assert writer.stdout.readline() == b"ready\n"
         for _ in range(200):
-            value, _ = tier.get(KEY)
-            if value is not MISS:
+            found = tier.get(KEY)
+            if found is not None:
                 seen += 1
+                value = found.value
                 assert value.shape == (200_000,)
                 assert (value == value[0]).all()
         for writer in writers:

@@ -28,7 +28,7 @@ PLAIN = st.recursive(
 
 @given(PLAIN)
 def test_plain_values_come_back_with_their_types(value: object) -> None:
-    back = decode(KEY, encode(KEY, value))
+    back = decode(KEY, encode(KEY, value)).value
     assert repr(back) == repr(value)
 
 
@@ -38,7 +38,7 @@ def test_arrays_come_back_bit_for_bit_and_read_only(dtype: str, shape: tuple[int
     count = int(np.prod(shape)) * np.dtype(dtype).itemsize
     raw = bytes(i % 2 if dtype == "|b1" else (i * 37) % 2 * (i % 4 == 0) for i in range(count))
     array = np.frombuffer(raw, np.uint8).copy().view(dtype).reshape(shape)
-    back = decode(KEY, encode(KEY, {"a": array}))["a"]
+    back = decode(KEY, encode(KEY, {"a": array})).value["a"]
     assert back.dtype == array.dtype
     assert back.shape == shape
     assert back.tobytes() == array.tobytes()
@@ -80,14 +80,14 @@ def test_mutated_bodies_with_a_right_checksum_neither_crash_nor_allocate() -> No
     count = int(os.environ.get("OPTCORE_FUZZ", "20000"))
     accepted = 0
     for i in range(count):
-        body = frames[i % 2][44:]
+        body = frames[i % 2][64:]
         for _ in range(random.integers(1, 4)):
             body[random.integers(len(body))] = random.integers(256)
         if i % 3 == 0:
             del body[random.integers(len(body)) :]
-        head = b"OPC\x01" + KEY + runtime.checksum(body) + len(body).to_bytes(8, "little")
+        rest = frames[0][24:56] + len(body).to_bytes(8, "little") + body
         try:
-            decode(KEY, head + bytes(body))
+            decode(KEY, bytes(frames[0][:8]) + runtime.checksum(rest) + bytes(rest))
             accepted += 1
         except BadFrame:
             pass
