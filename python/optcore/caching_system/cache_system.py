@@ -172,7 +172,8 @@ class CacheSystem:
             copy: "readonly": arrays are shared and cannot be written; "deep": each caller gets a
                 copy of its own; "none": the object itself, which a caller can spoil.
             adaptive: step aside where the cache costs more than it saves.
-            ignore: names of arguments that do not change the result.
+            ignore: names of arguments, or of variables of the function's closure, that do not change
+                the result.
 
         Attributes, globals and files that the function reads are not in the key.
         """

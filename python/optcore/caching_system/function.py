@@ -74,12 +74,15 @@ class CachedFunction:
         self._signature = inspect.signature(function)
         self.name = f"{function.__module__}.{getattr(function, '__qualname__', repr(function))}"
         self._ignore = frozenset(ignore)
-        unknown = self._ignore - set(self._signature.parameters)
+        free = getattr(getattr(function, "__code__", None), "co_freevars", ())
+        unknown = self._ignore - set(self._signature.parameters) - set(free)
         if unknown:
             raise TypeError(f"{self.name}: ignore names no argument: {', '.join(sorted(unknown))}")
         self._parts = function_parts(function, version)
         self._renew_identity()
-        self._cells = getattr(function, "__closure__", None) or ()
+        cells = getattr(function, "__closure__", None) or ()
+        held = zip(free, cells, strict=False)
+        self._cells = {name: cell for name, cell in held if name not in self._ignore}
         self._is_method = False
         self._ledger = Ledger(adaptive)
 
@@ -132,17 +135,15 @@ class CachedFunction:
         given = {n: v for n, v in bound.arguments.items() if n not in self._ignore}
         if self._is_method and args:
             given[next(iter(bound.arguments))] = instance_token(args[0])
-        captured = [cell.cell_contents for cell in self._cells]
+        captured = {name: cell.cell_contents for name, cell in self._cells.items()}
         try:
-            return key_of((self._identity, *given.values(), *captured), seed)
+            return key_of((self._identity, *given.values(), *captured.values()), seed)
         except TypeError:
-            self._explain(given, captured)
+            self._explain({**captured, **given})
             raise
 
-    def _explain(self, given: dict[str, Any], captured: list[Any]) -> None:
-        names = self._function.__code__.co_freevars
-        pairs = [*given.items(), *zip(names, captured, strict=False)]
-        for name, value in pairs:
+    def _explain(self, given: dict[str, Any]) -> None:
+        for name, value in given.items():
             try:
                 key_of(value)
             except TypeError as error:  # noqa: PERF203

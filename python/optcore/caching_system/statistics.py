@@ -51,8 +51,14 @@ def statistics(levels: Levels, functions: dict[str, Any]) -> dict[str, Any]:
         "bytes": disk.bytes() if disk else 0,
         **report["disk"],
     }
-    # Redis is shared: how many of its keys are ours is not asked, that would visit them all.
-    report["distributed"] = {"enabled": redis is not None, "keys": 0, **report["distributed"]}
+    # Redis is shared by many: what is ours there is not known without visiting all of it.
+    size = None if redis is not None else 0
+    report["distributed"] = {
+        "enabled": redis is not None,
+        "keys": size,
+        "bytes": size,
+        **report["distributed"],
+    }
     return report
 
 
