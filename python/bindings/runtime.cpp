@@ -72,6 +72,8 @@ void bind_runtime(py::module_& m) {
   bind_sampler(sub);
   bind_runtime_key(sub);
   bind_runtime_cache(sub);
+  bind_cached(sub);
+  bind_frame(sub);
 }
 
 }  // namespace optcore::python

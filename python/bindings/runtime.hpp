@@ -6,6 +6,8 @@ namespace optcore::python {
 
 // Parts of the runtime submodule, called by bind_runtime().
 void bind_call(py::module_& runtime);
+void bind_cached(py::module_& runtime);
+void bind_frame(py::module_& runtime);
 void bind_pool(py::module_& runtime);
 void bind_sampler(py::module_& runtime);
 

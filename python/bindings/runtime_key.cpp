@@ -7,8 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "module.hpp"
-#include "optcore/runtime/hash.hpp"
+#include "key_encoder.hpp"
 
 namespace optcore::python {
 namespace {
@@ -18,188 +17,171 @@ using runtime::Digest;
 constexpr int max_depth = 64;
 constexpr std::size_t inline_bytes = 256;  // longer content enters as its own fingerprint
 
-class Encoder {
- public:
-  Encoder(py::handle expand, std::uint64_t seed) : expand_(expand), seed_(seed) {
-    buffer_.reserve(512);
-  }
+bool before(const Digest& a, const Digest& b) {
+  return a.high != b.high ? a.high < b.high : a.low < b.low;
+}
 
-  void value(PyObject* o, int depth = 0) {
-    if (depth > max_depth) throw py::type_error("nested deeper than 64 levels (or in a circle)");
-    PyTypeObject* type = Py_TYPE(o);
-    if (o == Py_None) return tag('N');
-    if (type == &PyBool_Type) return tag(o == Py_True ? 'T' : 'F');
-    if (type == &PyLong_Type) return integer(o);
-    if (type == &PyFloat_Type) return plain('f', PyFloat_AS_DOUBLE(o));
-    if (type == &PyComplex_Type) return plain('c', PyComplex_AsCComplex(o));
-    if (type == &PyUnicode_Type) return text(o);
-    if (type == &PyBytes_Type) {
-      return content('b', PyBytes_AS_STRING(o), static_cast<std::size_t>(PyBytes_GET_SIZE(o)));
+/// Exactly an ndarray: subclasses (masked arrays, quantities) hold more than their buffer.
+bool is_array(PyObject* o) { return Py_TYPE(o) == py::detail::npy_api::get().PyArray_Type_; }
+
+}  // namespace
+
+void KeyBuffer::append(const void* data, std::size_t n) {
+  const auto* from = static_cast<const unsigned char*>(data);
+  if (heap_.empty() && size_ + n <= sizeof stack_) {
+    std::memcpy(stack_ + size_, from, n);
+  } else {
+    if (heap_.empty()) {
+      heap_.reserve(4 * sizeof stack_);
+      heap_.assign(stack_, stack_ + size_);
     }
-    if (type == &PyTuple_Type || type == &PyList_Type) return sequence(o, depth);
-    if (type == &PyDict_Type) return mapping(o, depth);
-    if (type == &PySet_Type || type == &PyFrozenSet_Type) return set(o, depth);
-    if (is_array(o)) return array(py::reinterpret_borrow<py::array>(o), depth);
-    expanded(o, depth);
+    heap_.resize(size_);
+    heap_.insert(heap_.end(), from, from + n);
   }
+  size_ += n;
+}
 
-  [[nodiscard]] Digest digest(std::size_t from = 0) const {
-    return runtime::hash(buffer_.data() + from, buffer_.size() - from, seed_);
+void KeyEncoder::value(PyObject* o, int depth) {
+  if (depth > max_depth) throw py::type_error("nested deeper than 64 levels (or in a circle)");
+  PyTypeObject* type = Py_TYPE(o);
+  if (o == Py_None) return tag('N');
+  if (type == &PyBool_Type) return tag(o == Py_True ? 'T' : 'F');
+  if (type == &PyLong_Type) return integer(o);
+  if (type == &PyFloat_Type) return plain('f', PyFloat_AS_DOUBLE(o));
+  if (type == &PyComplex_Type) return plain('c', PyComplex_AsCComplex(o));
+  if (type == &PyUnicode_Type) return text(o);
+  if (type == &PyBytes_Type) {
+    return content('b', PyBytes_AS_STRING(o), static_cast<std::size_t>(PyBytes_GET_SIZE(o)));
   }
+  if (type == &PyTuple_Type || type == &PyList_Type) return sequence(o, depth);
+  if (type == &PyDict_Type) return mapping(o, depth);
+  if (type == &PySet_Type || type == &PyFrozenSet_Type) return set(o, depth);
+  if (is_array(o)) return array(py::reinterpret_borrow<py::array>(o), depth);
+  expanded(o, depth);
+}
 
- private:
-  void tag(char c) { buffer_.push_back(static_cast<unsigned char>(c)); }
+void KeyEncoder::content(char c, const void* data, std::size_t n) {
+  tag(c);
+  size(n);
+  if (n <= inline_bytes) return raw(data, n);
+  const Digest d = runtime::hash(data, n, seed_);
+  raw(&d, sizeof d);
+}
 
-  void raw(const void* data, std::size_t n) {
-    const auto* from = static_cast<const unsigned char*>(data);
-    buffer_.insert(buffer_.end(), from, from + n);
+void KeyEncoder::integer(PyObject* o) {
+  int overflow = 0;
+  const long long n = PyLong_AsLongLongAndOverflow(o, &overflow);
+  if (overflow == 0) return plain('i', n);
+  const auto hex = py::reinterpret_steal<py::object>(PyNumber_ToBase(o, 16));
+  if (!hex) throw py::error_already_set();
+  tag('I');
+  text(hex.ptr());
+}
+
+void KeyEncoder::text(PyObject* o) {
+  Py_ssize_t n = 0;
+  if (const char* utf8 = PyUnicode_AsUTF8AndSize(o, &n)) {
+    return content('s', utf8, static_cast<std::size_t>(n));
   }
+  PyErr_Clear();  // lone surrogates
+  const auto bytes =
+      py::reinterpret_steal<py::object>(PyUnicode_AsEncodedString(o, "utf-8", "surrogatepass"));
+  if (!bytes) throw py::error_already_set();
+  content('S', PyBytes_AS_STRING(bytes.ptr()),
+          static_cast<std::size_t>(PyBytes_GET_SIZE(bytes.ptr())));
+}
 
-  template <class T>
-  void plain(char c, const T& x) {
-    tag(c);
-    raw(&x, sizeof x);
+void KeyEncoder::sequence(PyObject* o, int depth) {
+  tag(PyTuple_CheckExact(o) ? '(' : '[');
+  const auto items = py::reinterpret_steal<py::object>(PySequence_Tuple(o));
+  if (!items) throw py::error_already_set();
+  const Py_ssize_t n = PyTuple_GET_SIZE(items.ptr());
+  size(static_cast<std::size_t>(n));
+  for (Py_ssize_t i = 0; i < n; ++i) value(PyTuple_GET_ITEM(items.ptr(), i), depth + 1);
+}
+
+/// What an element adds, as a fingerprint; the buffer is left as it was.
+Digest KeyEncoder::part(PyObject* o, int depth) {
+  const std::size_t from = buffer_.size();
+  value(o, depth + 1);
+  const Digest d = digest(from);
+  buffer_.shrink(from);
+  return d;
+}
+
+void KeyEncoder::mapping(PyObject* o, int depth) {
+  std::vector<std::pair<Digest, Digest>> items;
+  const auto copy = py::reinterpret_steal<py::object>(PyDict_Items(o));
+  if (!copy) throw py::error_already_set();
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(copy.ptr()); ++i) {
+    PyObject* pair = PyList_GET_ITEM(copy.ptr(), i);
+    items.emplace_back(part(PyTuple_GET_ITEM(pair, 0), depth),
+                       part(PyTuple_GET_ITEM(pair, 1), depth));
   }
+  std::sort(items.begin(), items.end(),
+            [](const auto& a, const auto& b) { return before(a.first, b.first); });
+  tag('{');
+  size(items.size());
+  for (const auto& item : items) raw(&item, sizeof item);
+}
 
-  void size(std::size_t n) {
-    const auto wide = static_cast<std::uint64_t>(n);
-    raw(&wide, sizeof wide);
+void KeyEncoder::set(PyObject* o, int depth) {
+  std::vector<Digest> items;
+  const auto copy = py::reinterpret_steal<py::object>(PySequence_Tuple(o));
+  if (!copy) throw py::error_already_set();
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(copy.ptr()); ++i) {
+    items.push_back(part(PyTuple_GET_ITEM(copy.ptr(), i), depth));
   }
+  std::sort(items.begin(), items.end(), before);
+  tag(PySet_CheckExact(o) ? '<' : '>');
+  size(items.size());
+  for (const Digest& item : items) raw(&item, sizeof item);
+}
 
-  void content(char c, const void* data, std::size_t n) {
-    tag(c);
-    size(n);
-    if (n <= inline_bytes) return raw(data, n);
-    const Digest d = runtime::hash(data, n, seed_);
-    raw(&d, sizeof d);
+void KeyEncoder::array(const py::array& a, int depth) {
+  const py::dtype type = a.dtype();
+  const char kind = type.kind();
+  if (std::strchr("biufcSUMm", kind) == nullptr) {
+    throw py::type_error("an array of dtype " + py::str(type).cast<std::string>() +
+                         " has no canonical bytes");
   }
-
-  void integer(PyObject* o) {
-    int overflow = 0;
-    const long long n = PyLong_AsLongLongAndOverflow(o, &overflow);
-    if (overflow == 0) return plain('i', n);
-    const auto hex = py::reinterpret_steal<py::object>(PyNumber_ToBase(o, 16));
-    if (!hex) throw py::error_already_set();
-    tag('I');
-    text(hex.ptr());
+  tag('a');
+  if (kind == 'M' || kind == 'm') {
+    value(type.attr("str").ptr(), depth + 1);  // with its unit
+  } else {
+    tag(kind);
+    tag(type.byteorder() == '>' ? '>' : '<');
+    size(static_cast<std::size_t>(type.itemsize()));
   }
-
-  void text(PyObject* o) {
-    Py_ssize_t n = 0;
-    if (const char* utf8 = PyUnicode_AsUTF8AndSize(o, &n)) {
-      return content('s', utf8, static_cast<std::size_t>(n));
-    }
-    PyErr_Clear();  // lone surrogates
-    const auto bytes =
-        py::reinterpret_steal<py::object>(PyUnicode_AsEncodedString(o, "utf-8", "surrogatepass"));
-    if (!bytes) throw py::error_already_set();
-    content('S', PyBytes_AS_STRING(bytes.ptr()),
-            static_cast<std::size_t>(PyBytes_GET_SIZE(bytes.ptr())));
+  const auto ndim = static_cast<int>(a.ndim());
+  tag(static_cast<char>(ndim));
+  for (int i = 0; i < ndim; ++i) size(static_cast<std::size_t>(a.shape(i)));
+  const auto bytes = static_cast<std::size_t>(a.nbytes());
+  if ((a.flags() & py::array::c_style) != 0) {
+    if (bytes <= inline_bytes) return raw(a.data(), bytes);
+    const Digest d = runtime::hash(a.data(), bytes, seed_);
+    return raw(&d, sizeof d);
   }
-
-  void sequence(PyObject* o, int depth) {
-    tag(PyTuple_CheckExact(o) ? '(' : '[');
-    const auto items = py::reinterpret_steal<py::object>(PySequence_Tuple(o));
-    if (!items) throw py::error_already_set();
-    const Py_ssize_t n = PyTuple_GET_SIZE(items.ptr());
-    size(static_cast<std::size_t>(n));
-    for (Py_ssize_t i = 0; i < n; ++i) value(PyTuple_GET_ITEM(items.ptr(), i), depth + 1);
+  if (bytes <= inline_bytes) {
+    const auto copy = py::array::ensure(a, py::array::c_style);
+    return raw(copy.data(), bytes);
   }
+  const Digest d = runtime::hash_strided(a.data(), ndim, a.shape(), a.strides(),
+                                         static_cast<std::size_t>(a.itemsize()), seed_);
+  raw(&d, sizeof d);
+}
 
-  /// What an element adds, as a fingerprint; the buffer is left as it was.
-  Digest part(PyObject* o, int depth) {
-    const std::size_t from = buffer_.size();
-    value(o, depth + 1);
-    const Digest d = digest(from);
-    buffer_.resize(from);
-    return d;
-  }
+/// Rarer types: Python says which plain values stand for the object.
+void KeyEncoder::expanded(PyObject* o, int depth) {
+  const py::object parts = expand_(py::handle(o));
+  tag('x');
+  value(parts.ptr(), depth + 1);
+}
 
-  static bool before(const Digest& a, const Digest& b) {
-    return a.high != b.high ? a.high < b.high : a.low < b.low;
-  }
-
-  void mapping(PyObject* o, int depth) {
-    std::vector<std::pair<Digest, Digest>> items;
-    const auto copy = py::reinterpret_steal<py::object>(PyDict_Items(o));
-    if (!copy) throw py::error_already_set();
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(copy.ptr()); ++i) {
-      PyObject* pair = PyList_GET_ITEM(copy.ptr(), i);
-      items.emplace_back(part(PyTuple_GET_ITEM(pair, 0), depth),
-                         part(PyTuple_GET_ITEM(pair, 1), depth));
-    }
-    std::sort(items.begin(), items.end(),
-              [](const auto& a, const auto& b) { return before(a.first, b.first); });
-    tag('{');
-    size(items.size());
-    for (const auto& item : items) raw(&item, sizeof item);
-  }
-
-  void set(PyObject* o, int depth) {
-    std::vector<Digest> items;
-    const auto copy = py::reinterpret_steal<py::object>(PySequence_Tuple(o));
-    if (!copy) throw py::error_already_set();
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(copy.ptr()); ++i) {
-      items.push_back(part(PyTuple_GET_ITEM(copy.ptr(), i), depth));
-    }
-    std::sort(items.begin(), items.end(), before);
-    tag(PySet_CheckExact(o) ? '<' : '>');
-    size(items.size());
-    for (const Digest& item : items) raw(&item, sizeof item);
-  }
-
-  /// Exactly an ndarray: subclasses (masked arrays, quantities) hold more than their buffer.
-  static bool is_array(PyObject* o) {
-    return Py_TYPE(o) == py::detail::npy_api::get().PyArray_Type_;
-  }
-
-  void array(const py::array& a, int depth) {
-    const py::dtype type = a.dtype();
-    const char kind = type.kind();
-    if (std::strchr("biufcSUMm", kind) == nullptr) {
-      throw py::type_error("an array of dtype " + py::str(type).cast<std::string>() +
-                           " has no canonical bytes");
-    }
-    tag('a');
-    if (kind == 'M' || kind == 'm') {
-      value(type.attr("str").ptr(), depth + 1);  // with its unit
-    } else {
-      tag(kind);
-      tag(type.byteorder() == '>' ? '>' : '<');
-      size(static_cast<std::size_t>(type.itemsize()));
-    }
-    const auto ndim = static_cast<int>(a.ndim());
-    tag(static_cast<char>(ndim));
-    for (int i = 0; i < ndim; ++i) size(static_cast<std::size_t>(a.shape(i)));
-    const auto bytes = static_cast<std::size_t>(a.nbytes());
-    if ((a.flags() & py::array::c_style) != 0) {
-      if (bytes <= inline_bytes) return raw(a.data(), bytes);
-      const Digest d = runtime::hash(a.data(), bytes, seed_);
-      return raw(&d, sizeof d);
-    }
-    if (bytes <= inline_bytes) {
-      const auto copy = py::array::ensure(a, py::array::c_style);
-      return raw(copy.data(), bytes);
-    }
-    const Digest d = runtime::hash_strided(a.data(), ndim, a.shape(), a.strides(),
-                                           static_cast<std::size_t>(a.itemsize()), seed_);
-    raw(&d, sizeof d);
-  }
-
-  /// Rarer types: Python says which plain values stand for the object.
-  void expanded(PyObject* o, int depth) {
-    const py::object parts = expand_(py::handle(o));
-    tag('x');
-    value(parts.ptr(), depth + 1);
-  }
-
-  py::handle expand_;
-  std::uint64_t seed_;
-  std::vector<unsigned char> buffer_;
-};
+namespace {
 
 py::bytes fingerprint(const py::object& value, const py::function& expand, std::uint64_t seed) {
-  Encoder encoder(expand, seed);
+  KeyEncoder encoder(expand, seed);
   encoder.value(value.ptr());
   const Digest d = encoder.digest();
   return {reinterpret_cast<const char*>(&d), sizeof d};

@@ -117,8 +117,8 @@ class CacheSystem:
         pending = iter(inputs)
         while batch := list(itertools.islice(pending, self.config.precompute_batch_size)):
             calls = [item if isinstance(item, tuple) else (item,) for item in batch]
-            if isinstance(function, CachedFunction):
-                self.levels.get_many((function.cache_key(*c) for c in calls), self._plan(None))
+            if (key_of_call := getattr(function, "cache_key", None)) is not None:
+                self.levels.get_many((key_of_call(*c) for c in calls), self._plan(None))
             for call in calls:
                 function(*call)
             count += len(calls)
@@ -172,7 +172,7 @@ class CacheSystem:
             copy: "readonly": arrays are shared and cannot be written; "deep": each caller gets a
                 copy of its own; "none": the object itself, which a caller can spoil.
             adaptive: step aside where the cache costs more than it saves.
-            ignore: names of arguments, or of variables of the function's closure, that do not change
+            ignore: names of arguments, or of variables of the closure, that do not change
                 the result.
 
         Attributes, globals and files that the function reads are not in the key.
@@ -195,12 +195,13 @@ class CacheSystem:
 
         def decorate(function: Callable[..., Any]) -> CachedFunction:
             kind = CachedCoroutine if inspect.iscoroutinefunction(function) else CachedFunction
-            wrapped = kind(
+            controller = kind(
                 self, function, plan, key=key, version=version, adaptive=adaptive, ignore=ignore
             )
-            functools.update_wrapper(wrapped, function)
-            self._functions.add(wrapped)
-            return wrapped
+            self._functions.add(controller)
+            wrapper = controller.native()
+            functools.update_wrapper(wrapper, function)
+            return wrapper  # type: ignore[no-any-return]
 
         return decorate
 

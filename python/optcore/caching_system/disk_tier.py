@@ -52,8 +52,9 @@ class DiskTier:
     def renew(self) -> None:
         """In a forked child; diskcache opens a new connection by itself."""
         self._lock = threading.Lock()
+        self._local = threading.local()
         self._touched: dict[bytes, float] = {}
-        self._touched_at = time.monotonic()
+        self._touched_at = time.time()
 
     @property
     def enabled(self) -> bool:
@@ -106,8 +107,9 @@ class DiskTier:
         if cache is None:
             return None
         start = time.perf_counter_ns()
+        now = time.time()
         try:
-            row = cache._sql(_FIND, (key, time.time())).fetchone()
+            row = self._connection(cache).execute(_FIND, (key, now)).fetchone()
             if row is None:
                 self.misses += 1
                 return None
@@ -130,11 +132,18 @@ class DiskTier:
             self._failed(error)
             return None
         self.hits += 1
-        self._touched[key] = time.time()
-        if time.monotonic() - self._touched_at > _TOUCH_EVERY_S or len(self._touched) >= _TOUCHES:
+        self._touched[key] = now
+        if abs(now - self._touched_at) > _TOUCH_EVERY_S or len(self._touched) >= _TOUCHES:
             self._write_touches()
         self.latency.record(time.perf_counter_ns() - start)
         return found
+
+    def _connection(self, cache: Any) -> Any:
+        """This thread's connection; diskcache looks for it longer than it takes to use it."""
+        known = getattr(self._local, "known", None)
+        if known is None or known[0] is not cache:
+            known = self._local.known = (cache, cache._con)
+        return known[1]
 
     def put(self, key: bytes, frame: bytes, ttl: float) -> bool:
         cache = self._cache
@@ -165,7 +174,7 @@ class DiskTier:
         """Tell the index what was used; evictions and other processes go by it."""
         with self._lock:
             touched, self._touched = self._touched, {}
-            self._touched_at = time.monotonic()
+            self._touched_at = time.time()
         if touched and self._cache is not None:
             with contextlib.suppress(*_TROUBLE), self._cache.transact():
                 for key, at in touched.items():
@@ -246,5 +255,6 @@ class DiskTier:
     def close(self) -> None:
         if self._cache is not None:
             self._write_touches()
+            self._local = threading.local()
             with contextlib.suppress(*_TROUBLE):
                 self._cache.close()

@@ -33,14 +33,20 @@ class Flights:
         self._lock = threading.Lock()
 
     def obtain(
-        self, digest: bytes, compute: Callable[[], Any], plan: Plan, expected: float | None = None
+        self,
+        digest: bytes,
+        compute: Callable[[], Any],
+        plan: Plan,
+        expected: float | None = None,
+        looked: tuple[Any, bool] | None = None,
     ) -> Any:
         """The value of a key; on a miss one caller computes and the others wait.
 
         Args:
             expected: s that the computation usually takes; None: not known.
+            looked: what memory has, if it was asked already.
         """
-        stored, due = self._levels.find(digest)
+        stored, due = looked or self._levels.find(digest)
         if stored is not MISS and not due:
             return self._hit(stored, plan)
         ticket, leads = self._flights.join(digest)

@@ -13,7 +13,6 @@ import math
 import re
 import struct
 import time
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -69,25 +68,14 @@ def encode(
 
 
 def decode(key: bytes, frame: bytes | memoryview, *, verify: bool = True) -> Decoded:
-    """What a frame holds; arrays are read-only and lie in `frame`. Raises BadFrame."""
-    view = memoryview(frame)
-    if len(view) < _HEADER.size:
-        raise BadFrame("shorter than a header")
-    magic, checksum, stored_key, stored, ttl, length = _HEADER.unpack_from(view)
-    if magic != _MAGIC or stored_key != key or length != len(view) - _HEADER.size:
-        raise BadFrame("another format, key or length")
-    if verify and runtime.checksum(view[_CHECKED:]) != checksum:
-        raise BadFrame("checksum differs")
-    reader = _Reader(view[_HEADER.size :])
+    """What a frame holds; arrays are read-only and lie in `frame`, which must be so too.
+
+    Raises BadFrame.
+    """
     try:
-        count = reader.size()
-        stamps = tuple(struct.unpack("<QQ", reader.take(16)) for _ in range(count))
-        value = reader.value(0)
-    except (ValueError, TypeError, OverflowError, struct.error) as error:
+        return Decoded(*runtime.decode_frame(key, frame, verify))
+    except (ValueError, TypeError, OverflowError) as error:
         raise BadFrame(str(error)) from None
-    if reader.at != len(reader.body):
-        raise BadFrame("bytes left over")
-    return Decoded(value, stored, ttl, stamps)
 
 
 def _blob(out: bytearray, tag: bytes, data: bytes) -> None:
@@ -133,12 +121,6 @@ def _write(out: bytearray, value: Any, depth: int) -> None:
 
 
 _CONTAINERS: dict[type, bytes] = {list: b"[", tuple: b"(", set: b"<", frozenset: b">"}
-_MAKERS: dict[bytes, Callable[[list[Any]], Any]] = {
-    b"[": list,
-    b"(": tuple,
-    b"<": set,
-    b">": frozenset,
-}
 
 
 def _write_array(out: bytearray, value: Any) -> None:
@@ -149,66 +131,3 @@ def _write_array(out: bytearray, value: Any) -> None:
     out += bytes([value.ndim]) + struct.pack(f"<{value.ndim}Q", *value.shape)
     out += bytes(-len(out) % _ALIGN)
     out += np.ascontiguousarray(value).reshape(-1).view(np.uint8).data if value.size else b""
-
-
-class _Reader:
-    """A cursor over a body; every step checks what is left."""
-
-    def __init__(self, body: memoryview) -> None:
-        self.body, self.at = body, 0
-
-    def take(self, count: int) -> memoryview:
-        if count > len(self.body) - self.at:
-            raise BadFrame("truncated")
-        self.at += count
-        return self.body[self.at - count : self.at]
-
-    def size(self) -> int:
-        (size,) = _SIZE.unpack(self.take(8))
-        if size > len(self.body) - self.at:  # every item and byte needs at least one byte
-            raise BadFrame("truncated")
-        return int(size)
-
-    def value(self, depth: int) -> Any:
-        if depth > _DEPTH:
-            raise BadFrame("nested deeper than 64 levels")
-        tag = bytes(self.take(1))
-        if tag in b"NTF":
-            return {b"N": None, b"T": True, b"F": False}[tag]
-        if tag == b"f":
-            return struct.unpack("<d", self.take(8))[0]
-        if tag == b"c":
-            return complex(*struct.unpack("<dd", self.take(16)))
-        if tag == b"i":
-            return int.from_bytes(self.take(self.size()), "little", signed=True)
-        if tag == b"s":
-            return str(self.take(self.size()), "utf-8", "surrogatepass")
-        if tag == b"b":
-            return bytes(self.take(self.size()))
-        if tag in _MAKERS:
-            return _MAKERS[tag]([self.value(depth + 1) for _ in range(self.size())])
-        if tag == b"{":
-            return {self.value(depth + 1): self.value(depth + 1) for _ in range(self.size())}
-        if tag in b"ag":
-            return self.array(scalar=tag == b"g")
-        if tag == b"D":
-            text = str(self.take(self.size()), "ascii")
-            return datetime.datetime.fromisoformat(text[:-1]).replace(fold=int(text[-1]))
-        raise BadFrame(f"unknown tag {tag!r}")
-
-    def array(self, *, scalar: bool) -> Any:
-        text = str(self.take(self.size()), "ascii")
-        if not _DTYPE.fullmatch(text):
-            raise BadFrame("dtype is not allowed")
-        dtype = np.dtype(text)
-        ndim = self.take(1)[0]
-        shape = struct.unpack(f"<{ndim}Q", self.take(8 * ndim))
-        self.take(-(self.at + _HEADER.size) % _ALIGN)
-        count = 1
-        for length in shape:
-            count *= length
-        data = self.take(count * dtype.itemsize)
-        array = np.frombuffer(data, np.uint8).view(dtype) if len(data) else np.empty(count, dtype)
-        array = array.reshape(shape)
-        array.flags.writeable = False
-        return array[()] if scalar else array

@@ -13,9 +13,11 @@ import weakref
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from optcore._native import runtime
 from optcore.caching_system.keys import function_parts, key_of, parts_of
 from optcore.caching_system.ledger import Ledger
-from optcore.caching_system.levels import Plan
+from optcore.caching_system.levels import MISS, Plan
+from optcore.caching_system.values import Failure, Mutable, Tagged, give
 
 if TYPE_CHECKING:
     from optcore.caching_system.cache_system import CacheSystem
@@ -58,6 +60,9 @@ class CachedFunction:
 
     __optcore_cached__ = True
     __name__: str
+    _expand = staticmethod(parts_of)
+    _token = staticmethod(instance_token)
+    _containers = (Mutable, Tagged, Failure)
 
     def __init__(
         self,
@@ -78,13 +83,40 @@ class CachedFunction:
         unknown = self._ignore - set(self._signature.parameters) - set(free)
         if unknown:
             raise TypeError(f"{self.name}: ignore names no argument: {', '.join(sorted(unknown))}")
-        self._parts = function_parts(function, version)
-        self._renew_identity()
         cells = getattr(function, "__closure__", None) or ()
         held = zip(free, cells, strict=False)
         self._cells = {name: cell for name, cell in held if name not in self._ignore}
+        self._parts = function_parts(function, version)
+        self._seed, self._memory = cache.seed, cache.levels.memory
         self._is_method = False
         self._ledger = Ledger(adaptive)
+        self._counters = self._ledger.counters
+        self._native: Any = None
+        self._renew_identity()
+
+    def native(self) -> Any:
+        """The callable for users: with hits in native code where the signature allows it."""
+        parameters = list(self._signature.parameters.values())
+        variadic = any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters)
+        if variadic or self._key is not None or self._plan.copy == "deep" or len(parameters) > 32:
+            return self
+        self._native = weakref.proxy(
+            wrapper := runtime.cached(
+                self,
+                [
+                    (
+                        p.name,
+                        p.default is not p.empty,
+                        None if p.default is p.empty else p.default,
+                        p.kind is not p.KEYWORD_ONLY,
+                        p.kind is not p.POSITIONAL_ONLY,
+                        p.name not in self._ignore,
+                    )
+                    for p in parameters
+                ],
+            )
+        )
+        return wrapper
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._is_method = True
@@ -93,9 +125,18 @@ class CachedFunction:
         return self if instance is None else types.MethodType(self, instance)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        ledger = self._ledger
-        if ledger.step_past():
+        if self._ledger.step_past():
             return self._function(*args, **kwargs)
+        return self._miss(None, None, args, kwargs)
+
+    def _miss(
+        self,
+        digest: bytes | None,
+        looked: tuple[Any, bool] | None,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        """Go the long way; with a digest, memory was looked up already (`looked` if it hit)."""
         start = time.perf_counter()
         computed: float | None = None
 
@@ -107,12 +148,31 @@ class CachedFunction:
             finally:
                 computed = time.perf_counter() - begin
 
+        if digest is not None and looked is None:
+            looked = (MISS, False)
         try:
             return self._cache.flights.obtain(
-                self.cache_key(*args, **kwargs), compute, self._plan_of(args), ledger.expected_s
+                digest or self.cache_key(*args, **kwargs),
+                compute,
+                self._plan_of(args),
+                self._ledger.expected_s,
+                looked,
             )
         finally:
             self._settle(time.perf_counter() - start, computed)
+
+    def _special(self, stored: Any) -> Any:
+        """What a stored value in a wrapping gives; NotImplemented when its tags have changed."""
+        levels = self._cache.levels
+        if type(stored) is Tagged and not levels.tags.valid(stored.stamps):
+            return NotImplemented
+        if type(stored) is Failure:
+            levels.hits += 1
+            levels.negative += 1
+        return give(stored)
+
+    def _review(self) -> None:
+        self._ledger.review()
 
     def _settle(self, taken: float, computed: float | None) -> None:
         if computed is None:
@@ -127,7 +187,7 @@ class CachedFunction:
 
     def cache_key(self, *args: Any, **kwargs: Any) -> bytes:
         """The 16 bytes that stand for a call; TypeError names the argument that cannot be keyed."""
-        seed = self._cache.seed
+        seed = self._seed
         if self._key is not None:
             return key_of((self._identity, self._key(*args, **kwargs)), seed)
         bound = self._signature.bind(*args, **kwargs)
@@ -154,7 +214,9 @@ class CachedFunction:
 
     def _renew_identity(self) -> None:
         epoch = self._cache.levels.tags.stamps([f"function {self.name}"])
-        self._identity = key_of((self._parts, epoch), self._cache.seed)
+        self._identity = key_of((self._parts, epoch), self._seed)
+        if self._native is not None:
+            self._native._set_identity(self._identity)
 
     def cache_clear(self) -> None:
         """Forget all results of this function, here and in processes that start from now on."""
@@ -179,6 +241,9 @@ class CachedCoroutine(CachedFunction):
             inspect.markcoroutinefunction(self)
         else:  # before Python 3.12
             self._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]
+
+    def native(self) -> Any:
+        return self
 
     async def __call__(self, *args: Any, **kwargs: Any) -> Any:
         ledger = self._ledger

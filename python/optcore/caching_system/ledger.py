@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from optcore._native import runtime
+
 __all__ = ["Ledger"]
 
 _REVIEW_EVERY = 64
 _ASIDE_CALLS = 4096
 _LONGEST_ASIDE = 1 << 20
+_NEVER = 2**63 - 1
 
 
 class Ledger:
@@ -17,33 +20,47 @@ class Ledger:
     With `adaptive`, each 64 calls are judged by themselves: where the hits among them saved less
     than their look-ups cost, the next 4096 calls go past the cache, then 64 are tried again; each
     time in vain the pause doubles, up to 2^20 calls.
+
+    Hits are counted in `counters`, which native code shares.
     """
 
     def __init__(self, adaptive: bool) -> None:
-        self.adaptive = adaptive
-        self.calls = self.computed = self.skip = self.bypassed = 0
-        self.compute_s = self.miss_s = self.hit_s = 0.0
-        self._reviewed = (0, 0, 0.0)
+        self.counters = runtime.HitCounters()
+        self.computed = 0
+        self.compute_s = self.miss_s = 0.0
+        self._reviewed = (0, 0.0)
         self._aside = _ASIDE_CALLS
+        self.counters.review_at = _REVIEW_EVERY if adaptive else _NEVER
+
+    @property
+    def calls(self) -> int:
+        return self.counters.hits + self.computed
+
+    @property
+    def hit_s(self) -> float:
+        return self.counters.hit_ns * 1e-9
 
     def hit(self, taken: float) -> None:
-        self.calls += 1
-        self.hit_s += taken
-        self._review()
+        self.counters.hits += 1
+        self.counters.hit_ns += round(taken * 1e9)
+        if self.counters.hits >= self.counters.review_at:
+            self.review()
 
     def miss(self, taken: float, computed: float) -> None:
-        self.calls += 1
         self.computed += 1
         self.compute_s += computed
         self.miss_s += taken - computed
-        self._review()
+        if self.counters.review_at != _NEVER:
+            self.counters.review_at -= 1  # a review is due after so many calls, not hits
+            if self.counters.hits >= self.counters.review_at:
+                self.review()
 
     def step_past(self) -> bool:
         """Whether this call goes past the cache."""
-        if self.skip <= 0:
+        if self.counters.skip <= 0:
             return False
-        self.skip -= 1
-        self.bypassed += 1
+        self.counters.skip -= 1
+        self.counters.bypassed += 1
         return True
 
     @property
@@ -54,34 +71,33 @@ class Ledger:
     @property
     def saved_s(self) -> float:
         """Seconds saved so far; negative where the cache costs more than it saves."""
-        return (self.calls - self.computed) * (self.expected_s or 0.0) - self.hit_s - self.miss_s
+        return self.counters.hits * (self.expected_s or 0.0) - self.hit_s - self.miss_s
 
-    def _review(self) -> None:
-        calls, computed, spent = self._reviewed
-        if not self.adaptive or self.calls - calls < _REVIEW_EVERY:
-            return
+    def review(self) -> None:
+        """Judge the calls since the last review, and step aside if they did not pay."""
+        hits, spent = self._reviewed
         now = self.hit_s + self.miss_s
-        hits = (self.calls - calls) - (self.computed - computed)
-        pays = hits * (self.expected_s or 0.0) > now - spent
-        self._reviewed = (self.calls, self.computed, now)
-        if pays:
+        pays = (self.counters.hits - hits) * (self.expected_s or 0.0) > now - spent
+        self._reviewed = (self.counters.hits, now)
+        self.counters.review_at = self.counters.hits + _REVIEW_EVERY
+        if pays or self.computed == 0:
             self._aside = _ASIDE_CALLS
         else:
-            self.skip = self._aside
+            self.counters.skip = self._aside
             self._aside = min(2 * self._aside, _LONGEST_ASIDE)
 
     def report(self) -> dict[str, Any]:
-        hits = self.calls - self.computed
+        hits, calls = self.counters.hits, self.calls
         return {
-            "calls": self.calls + self.bypassed,
+            "calls": calls + self.counters.bypassed,
             "hits": hits,
             "misses": self.computed,
-            "bypassed": self.bypassed,
-            "hit_rate": hits / self.calls if self.calls else 0.0,
+            "bypassed": self.counters.bypassed,
+            "hit_rate": hits / calls if calls else 0.0,
             "compute_s": self.expected_s,
             "hit_s": self.hit_s / hits if hits else None,
             "miss_overhead_s": self.miss_s / self.computed if self.computed else None,
             "saved_s": self.saved_s,
             "pays": self.saved_s > 0,
-            "stepped_aside": self.skip > 0,
+            "stepped_aside": self.counters.skip > 0,
         }

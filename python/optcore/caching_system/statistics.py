@@ -18,13 +18,14 @@ def statistics(levels: Levels, functions: dict[str, Any]) -> dict[str, Any]:
     """
     disk, redis = levels.disk, levels.redis
     memory = levels.memory.counters()
-    total = levels.hits + levels.misses
+    hits = levels.hits + memory.pop("served")
+    total = hits + levels.misses
     off = not levels.config.enable_statistics
     refused = (disk.refused if disk else 0) + (redis.refused if redis else 0)
     report: dict[str, Any] = {
         "global": {
-            "hit_rate": levels.hits / total if total else 0.0,
-            "hits": levels.hits,
+            "hit_rate": hits / total if total else 0.0,
+            "hits": hits,
             "misses": levels.misses,
             "stampedes_avoided": levels.avoided,
             "negative_hits": levels.negative,
