@@ -1,0 +1,85 @@
+"""From sampled stacks to times by line and by function."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from optcore._native import runtime
+from optcore.profiler.data import FunctionTime, LineTime, StackNode
+
+__all__ = ["call_trees", "function_times", "line_times"]
+
+_NS = 1e-9
+_NATIVE = runtime.activities.index("native")
+_CPU = (runtime.activities.index("running"), _NATIVE)
+
+
+def call_trees(
+    sampler: runtime.StackSampler, names: dict[int, str], skip: Iterable[str]
+) -> dict[str, tuple[StackNode, ...]]:
+    """Trees by thread name; frames of files in `skip` (the profiler's own) pass to their parent."""
+    hidden = set(skip)
+    trees: dict[str, tuple[StackNode, ...]] = {}
+    for thread, _, nodes in sampler.result():
+        if sum(sum(node[4]) for node in nodes) == 0:
+            continue
+        place: dict[int, int] = {0: 0}
+        out = [StackNode(0, "", 0, "", 0.0, (0.0,) * 6)]
+        for index, (parent, code, line, _, ns) in enumerate(nodes):
+            if index == 0 or code is None:
+                continue
+            seconds = tuple(n * _NS for n in ns)
+            if code.co_filename in hidden:
+                place[index] = place[parent]
+                at = out[place[parent]]
+                merged = tuple(a + b for a, b in zip(at.by_activity, seconds, strict=True))
+                out[place[parent]] = StackNode(
+                    at.parent, at.file, at.line, at.function, sum(merged), merged
+                )
+                continue
+            name = getattr(code, "co_qualname", code.co_name)
+            place[index] = len(out)
+            out.append(
+                StackNode(place[parent], code.co_filename, line, name, sum(seconds), seconds)
+            )
+        name = names.get(thread, f"thread {thread}")
+        trees[name if name not in trees else f"{name} ({thread})"] = tuple(out)
+    return trees
+
+
+def line_times(trees: dict[str, tuple[StackNode, ...]]) -> tuple[LineTime, ...]:
+    """Self time by line, longest first."""
+    totals: dict[tuple[str, int, str], list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
+    for node in (n for tree in trees.values() for n in tree[1:] if n.seconds > 0):
+        row = totals[node.file, node.line, node.function]
+        row[0] += node.seconds
+        row[1] += node.by_activity[_NATIVE]
+        row[2] += node.seconds - sum(node.by_activity[i] for i in _CPU)
+    rows = [LineTime(*key, values[0], values[1], values[2]) for key, values in totals.items()]
+    return tuple(sorted(rows, key=lambda r: -r.seconds))
+
+
+def function_times(trees: dict[str, tuple[StackNode, ...]]) -> tuple[FunctionTime, ...]:
+    """Own and total time by function, longest own time first; recursion counts once."""
+    own: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0.0] * 6)
+    total: dict[tuple[str, str], float] = defaultdict(float)
+    first: dict[tuple[str, str], int] = {}
+    for tree in trees.values():
+        for node in tree[1:]:
+            key = (node.file, node.function)
+            first[key] = min(first.get(key, node.line), node.line)
+            if node.seconds <= 0:
+                continue
+            own[key] = [a + b for a, b in zip(own[key], node.by_activity, strict=True)]
+            seen, at = set(), node
+            while at is not tree[0]:
+                seen.add((at.file, at.function))
+                at = tree[at.parent]
+            for one in seen:
+                total[one] += node.seconds
+    rows = [
+        FunctionTime(file, first[file, name], name, sum(own[file, name]), seconds, *own[file, name])
+        for (file, name), seconds in total.items()
+    ]
+    return tuple(sorted(rows, key=lambda r: -r.self_seconds))
