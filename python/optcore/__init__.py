@@ -7,14 +7,22 @@ NumPy and the native core; all else (SciPy, matplotlib, Redis, CUDA) is loaded a
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
-
 from optcore import errors
 from optcore._native import Device, Status
 
-try:
-    __version__ = version("optcore")
-except PackageNotFoundError:  # a source tree on PYTHONPATH that was never installed
-    __version__ = "0+unknown"
+__version__: str
 
 __all__ = ["Device", "Status", "__version__", "errors"]
+
+
+def __getattr__(name: str) -> str:
+    if name != "__version__":
+        raise AttributeError(f"module 'optcore' has no attribute {name!r}")
+    from importlib.metadata import PackageNotFoundError, version  # costs as much as all the rest
+
+    try:
+        found = version("optcore")
+    except PackageNotFoundError:  # a source tree on PYTHONPATH that was never installed
+        found = "0+unknown"
+    globals()[name] = found
+    return found

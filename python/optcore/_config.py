@@ -21,11 +21,6 @@ from typing import Any, ClassVar, Literal, TypeVar, Union
 
 from optcore.errors import ConfigError
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 __all__ = ["Config", "bounded"]
 
 _Self = TypeVar("_Self", bound="Config")
@@ -113,7 +108,7 @@ class Config:
         path = Path(path)
         try:
             text = path.read_text(encoding="utf-8")
-            content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+            content = json.loads(text) if path.suffix == ".json" else _toml(text)
         except OSError as error:
             raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
         except ValueError as error:  # TOML, JSON and UTF-8 errors are all ValueErrors
@@ -128,6 +123,14 @@ class Config:
             return cls.from_dict(content)
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from error
+
+
+def _toml(text: str) -> Any:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    return tomllib.loads(text)
 
 
 def _fields(cls: type[Config]) -> tuple[dataclasses.Field[Any], ...]:

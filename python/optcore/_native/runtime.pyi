@@ -1,6 +1,6 @@
 from collections.abc import Callable, Sequence
 from types import CodeType
-from typing import Any, final
+from typing import Any, Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +52,7 @@ class profiled:  # noqa: N801  (used as a decorator)
 
 class TemporaryArray:
     def __enter__(self) -> NDArray[Any]: ...
-    def __exit__(self, *args: object) -> bool: ...
+    def __exit__(self, *args: object) -> Literal[False]: ...
 
 class Lease: ...
 

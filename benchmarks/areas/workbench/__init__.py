@@ -1,0 +1,12 @@
+"""workbench: what the Python tools around the kernels cost, beside their peers."""
+
+from __future__ import annotations
+
+from areas.workbench import memory
+from harness import Case
+
+__all__ = ["cases"]
+
+
+def cases() -> list[Case]:
+    return [*memory.cases()]
