@@ -48,7 +48,7 @@ def own_server(tmp_path: Path) -> Iterator[RedisServer]:
 
 def host(url: str, **options: Any) -> CacheSystem:
     """A cache as another machine would have it: nothing shared but Redis."""
-    given = {"enable_persistence": False, "redis_retry_after": 0.1, "redis_timeout": 0.5, **options}
+    given = {"enable_persistence": False, "redis_retry_after": 0.1, "redis_timeout": 3.0, **options}
     return CacheSystem(CacheConfig(enable_distributed=True, redis_url=url, **given))
 
 
@@ -360,7 +360,7 @@ def _slow_host(url: str, folder: str, start: Any) -> None:
         time.sleep(0.3)
         return 7
 
-    with host(url, redis_timeout=1.0) as cache:
+    with host(url) as cache:
         start.wait()
         assert cache.get_or_compute("slow", slow) == 7
 
