@@ -14,7 +14,7 @@ import os
 import sys
 from pathlib import Path
 
-AREAS = ("gp", "mpc", "belief", "loop", "workbench", "cuda", "learn")
+AREAS = ("gp", "mpc", "belief", "loop", "workbench", "cuda", "learn", "firmware")
 
 
 def built_areas() -> list[str]:

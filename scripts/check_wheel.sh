@@ -28,14 +28,15 @@ fi
 wheel=$(echo dist/*.whl)
 
 names=$("$python" -m zipfile -l "$wheel" | awk 'NR > 1 { print $1 }')
-for needed in optcore/py.typed optcore/_native/__init__.pyi LICENSE; do
+for needed in optcore/py.typed optcore/_native/__init__.pyi optcore/include/optcore/core/status.hpp \
+  LICENSE; do
   grep -q "$needed" <<< "$names" || fail "$needed is missing"
 done
 for module in $(git ls-files 'python/optcore/*.py' 'python/optcore/*.pyi'); do
   grep -qx "${module#python/}" <<< "$names" || fail "$module is missing"
 done
 unwanted=$(grep -E '(^|/)(tests?|benchmarks|conftest|shared|data)(/|\.|$)|\.(npz|csv|a|hpp|cmake)$' \
-  <<< "$names" || true)
+  <<< "$names" | grep -v '^optcore/include/optcore/.*hpp$' || true)
 [ -z "$unwanted" ] || fail "it holds $unwanted"
 echo "wheel: $wheel, $(($(stat -c %s "$wheel") / 1024)) KiB, $(wc -l <<< "$names") files"
 

@@ -42,12 +42,13 @@ FIRMWARE_STANDARD = {
 WORKBENCH = {
     "profiler", "memory_manager", "caching_system", "scalability_analyzer", "benchmark_framework",
 }  # fmt: skip
-BASE = {"errors", "_config", "_optional", "_files", "_native"}
+BASE = {"errors", "_config", "_optional", "_files", "_header", "_native"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "_config": {"errors"},
     "_optional": {"errors"},
     "_files": {"errors"},
+    "_header": {"errors"},
     "reference": set(),
     "gp": BASE,
     "mpc": BASE,
@@ -55,6 +56,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "crowd": {"errors", "_optional"},
     "loop": {*BASE, *KERNELS, "crowd"},
     "run": {*BASE, *KERNELS, "crowd", "loop", "__version__", "Device", "Status"},
+    "export": {*BASE, *KERNELS, "__version__"},
     "referee": {*BASE, "crowd", "loop"},
     "algorithm_optimizer": {*BASE, *KERNELS, "loop", "reference"},
     **dict.fromkeys(WORKBENCH, BASE),

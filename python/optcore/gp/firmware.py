@@ -11,13 +11,14 @@ and on the robot, with no heap and no fit:
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from optcore.errors import ConfigError
+from optcore import _header
+from optcore._files import replace_file
+from optcore._header import SCALARS, array_lines, padded
 from optcore.gp.gaussian_process import GaussianProcess
 from optcore.gp.kernels import StationaryKernel, tree
 from optcore.gp.likelihood import is_fused
@@ -25,8 +26,6 @@ from optcore.gp.likelihood import is_fused
 __all__ = ["export_header"]
 
 Array = NDArray[np.float64]
-PADDING = 16  # lanes of the widest register, floats on AVX-512
-SCALARS = {"float": (np.float32, ".9e", "f"), "double": (np.float64, ".17e", "")}
 INPUT_SCALE = {0: 0.5**0.5, 1: 1.0, 2: 3**0.5, 3: 5**0.5}  # gp/stationary.hpp, per family
 COMPOSITE = 4
 
@@ -45,14 +44,12 @@ def export_header(
     Raises:
         ConfigError: a mean function, a name that is none, another scalar.
     """
-    if not re.fullmatch(r"[A-Za-z_]\w*", name):
-        raise ConfigError(f"name: need a C++ identifier, got {name!r}")
-    if scalar not in SCALARS:
-        raise ConfigError(f"scalar: need one of {sorted(SCALARS)}, got {scalar!r}")
+    _header.check_name(name)
+    _header.check_scalar(scalar)
     constants = gp.constants()
     n, dims = constants.X.shape
     outputs = constants.Y.shape[1]
-    stride = -(-n // PADDING) * PADDING
+    stride = padded(n)
     covariance = gp.kernel(constants.X)
     covariance[np.diag_indices(n)] += constants.noise
     if constants.point_noise is not None:
@@ -72,10 +69,8 @@ def export_header(
     inputs = np.zeros((dims, stride))
     inputs[:, :n] = (constants.X * scales).T
 
-    dtype, style, suffix = SCALARS[scalar]
-
     def number(value: float) -> str:
-        return f"{dtype(value):{style}}{suffix}"
+        return _header.number(value, scalar)
 
     arrays = {"scales": scales, "inputs": inputs, "factor": factor.T, "weights": weights,
               "mean": mean, "parameters": parameters}  # fmt: skip
@@ -90,11 +85,7 @@ def export_header(
     ]
     for key, values in arrays.items():
         if values.size:
-            flat = np.ravel(values)
-            lines.append(f"alignas(64) inline constexpr {scalar} {key}[{flat.size}] = {{")
-            rows = (flat[i : i + 6] for i in range(0, flat.size, 6))
-            lines += ["    " + ", ".join(number(v) for v in row) + "," for row in rows]
-            lines.append("};")
+            lines += array_lines(key, values, scalar)
     if len(nodes):
         lines.append(f"inline constexpr optcore::KernelNode nodes[{len(nodes)}] = {{")
         for kind, *rest in nodes.tolist():
@@ -113,5 +104,7 @@ def export_header(
         f"}}  // namespace {name}",
         "",
     ]
-    Path(path).write_text("\n".join(lines))
-    return int(sum(values.size for values in arrays.values()) * np.dtype(dtype).itemsize)
+    text = "\n".join(lines).encode()
+    replace_file(path, lambda file: file.write(text))
+    itemsize = np.dtype(SCALARS[scalar][0]).itemsize
+    return int(sum(values.size for values in arrays.values()) * itemsize)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from optcore.mpc.condensed import CondensedProblem, condense, export_header
 from optcore.mpc.dense import QpSolution, solve_qp
 from optcore.mpc.obstacles import Disc
 from optcore.mpc.ocp import OcpQp, SoftRows, TerminalSet
@@ -9,6 +10,7 @@ from optcore.mpc.solver import Multipliers, QpSolver, Solution
 from optcore.mpc.sqp import NlpSolution, Sqp
 
 __all__ = [
+    "CondensedProblem",
     "Disc",
     "Multipliers",
     "NlpSolution",
@@ -19,5 +21,7 @@ __all__ = [
     "Solution",
     "Sqp",
     "TerminalSet",
+    "condense",
+    "export_header",
     "solve_qp",
 ]

@@ -17,6 +17,15 @@ namespace optcore::inline OPTCORE_ISA {
 
 namespace detail {
 
+/// On a GPU the scalar functions are hardware's; bare metal's are slower than the code below.
+#ifdef __CUDA_ARCH__
+template <int W>
+inline constexpr bool calls_library = W == 1;
+#else
+template <int W>
+inline constexpr bool calls_library = false;
+#endif
+
 template <class T>
 struct FloatBits;
 
@@ -131,7 +140,7 @@ OPTCORE_INLINE Pack<T, W> exp_reduced(Pack<T, W> x, Pack<T, W>& shifted) noexcep
 /// e^x: 0 for -inf, inf on overflow, correctly rounded subnormals, NaN for NaN.
 template <class T, int W>
 OPTCORE_INLINE Pack<T, W> exp(Pack<T, W> x) noexcept {
-  if constexpr (OPTCORE_VECTOR_BYTES == 0 && W == 1) {
+  if constexpr (detail::calls_library<W>) {
     return {exp(x.v)};
   } else {
     using Bits = detail::FloatBits<T>;
@@ -156,7 +165,7 @@ OPTCORE_INLINE Pack<T, W> exp(Pack<T, W> x) noexcept {
 /// NaN for NaN; unspecified for x > 0 beyond the overflow threshold.
 template <class T, int W>
 OPTCORE_INLINE Pack<T, W> exp_negative(Pack<T, W> x) noexcept {
-  if constexpr (OPTCORE_VECTOR_BYTES == 0 && W == 1) {
+  if constexpr (detail::calls_library<W>) {
     return {exp(x.v)};
   } else {
     using Bits = detail::FloatBits<T>;
@@ -210,7 +219,7 @@ OPTCORE_INLINE Pack<T, W> sqrt(Pack<T, W> x) noexcept {
 /// Natural logarithm: -inf for 0, NaN for negative numbers and NaN, inf for inf; subnormals too.
 template <class T, int W>
 OPTCORE_INLINE Pack<T, W> log(Pack<T, W> x) noexcept {
-  if constexpr (OPTCORE_VECTOR_BYTES == 0 && W == 1) {
+  if constexpr (detail::calls_library<W>) {
     return {log(x.v)};
   } else {
     using Bits = detail::FloatBits<T>;

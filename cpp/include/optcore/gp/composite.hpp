@@ -15,7 +15,7 @@ class CompositeKernel {
  public:
   static constexpr int run = detail::term_points;
 
-  OPTCORE_HD void bind(Arena& arena, int parameters) noexcept {
+  OPTCORE_HD constexpr void bind(Arena& arena, int parameters) noexcept {
     capacity_ = parameters;
     parameters_ = arena.array<T>(static_cast<std::size_t>(parameters));
   }

@@ -51,6 +51,14 @@ class Model {
   /// model cannot be fitted, grown or shrunk. Call on Arena::measure() first, as bind().
   /// @return invalid_argument: a composite kernel that is no tree
   [[nodiscard]] OPTCORE_HD Status attach(Arena& arena, const Tables<T>& tables) noexcept;
+  /// Bytes that attach() cuts, a constant expression.
+  [[nodiscard]] static constexpr std::size_t attached_workspace(const Tables<T>& tables) noexcept {
+    Arena arena = Arena::measure();
+    Model model;
+    model.bind_scratch(arena, tables.stride, tables.dims);
+    model.composite_.bind(arena, tables.parameter_count);
+    return arena.used();
+  }
 
   /// Factor and weights, O(n^3).
   /// @param X (n, d), n <= capacity; 0 gives the prior.   @param Y (n, outputs)
@@ -124,7 +132,7 @@ class Model {
 
   [[nodiscard]] OPTCORE_HD int rows() const noexcept { return linalg::padded<T>(size_); }
   /// What queries need.
-  OPTCORE_HD void bind_scratch(Arena& arena, int rows, int dims) noexcept {
+  OPTCORE_HD constexpr void bind_scratch(Arena& arena, int rows, int dims) noexcept {
     const int queries = linalg::tile_rows<T>;
     scratch_ = arena.array<T>(static_cast<std::size_t>(rows) * static_cast<std::size_t>(queries));
     row_ = arena.array<T>(static_cast<std::size_t>(2 * rows));

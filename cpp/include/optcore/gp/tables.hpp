@@ -3,7 +3,7 @@
 #include "optcore/core/view.hpp"
 #include "optcore/gp/kernel_node.hpp"
 
-namespace optcore::gp {
+namespace optcore::inline OPTCORE_ISA::gp {
 
 /// A fitted Gaussian process as constant tables, as optcore.gp.export_header (Python) writes them
 /// for firmware; Model::attach() answers from them. Rows are padded to `stride`, a multiple of the
@@ -25,4 +25,4 @@ struct Tables {
   int parameter_count;
 };
 
-}  // namespace optcore::gp
+}  // namespace optcore::inline OPTCORE_ISA::gp

@@ -28,7 +28,7 @@ class DualActiveSet {
  public:
   /// @param size      numbers in y, low, high: a multiple of the register; fill with free entries.
   /// @param capacity  most constraints active at once: variables + 1 is always enough.
-  void attach(Arena& arena, int size, int capacity) noexcept {
+  constexpr void attach(Arena& arena, int size, int capacity) noexcept {
     size_ = size;
     capacity_ = capacity;
     const auto c = static_cast<std::size_t>(capacity);
@@ -48,7 +48,7 @@ class DualActiveSet {
   }
 
   /// Forgets the working set.
-  void reset() noexcept {
+  constexpr void reset() noexcept {
     count_ = gone_ = 0;
     for (int i = 0; i < size_; ++i) place_[i] = -1;
   }

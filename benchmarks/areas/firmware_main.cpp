@@ -1,0 +1,117 @@
+/// What areas/firmware.py measures, on the board: one JSON object a line. Numbers go out as
+/// millionths, since the small printf has no floating point.
+
+#include <cstdint>
+#include <cstdio>
+
+#include "inputs.hpp"
+#include "mild.hpp"
+#include "model.hpp"
+#include "optcore/belief/discrete_filter.hpp"
+#include "optcore/gp/model.hpp"
+#include "optcore/mpc/condensed.hpp"
+#include "plain.hpp"
+#include "state.hpp"
+
+namespace {
+
+using Controller = optcore::mpc::CondensedController<float>;
+constexpr std::size_t mpc_bytes = Controller::workspace(plain::tables);
+alignas(64) unsigned char memory[mpc_bytes];
+alignas(64) unsigned char gp_memory[optcore::gp::Model<float>::attached_workspace(model::tables)];
+Controller mpc;
+optcore::gp::Model<float> gp;
+optcore::belief::DiscreteBayesFilter<float, 8> belief;
+
+volatile std::uint32_t& systick(std::uint32_t offset) {
+  return *reinterpret_cast<volatile std::uint32_t*>(0xE000E010u + offset);
+}
+std::uint32_t ticks() { return systick(8); }  // 24 bits, counts down
+unsigned spent(std::uint32_t begin, std::uint32_t end) {
+  return static_cast<unsigned>((begin - end) & 0xFFFFFFu) * TICK;
+}
+
+bool cold(const optcore::CondensedTables<float>& tables, const float* x0, const char* name,
+          bool first) {
+  optcore::Arena arena(memory, mpc_bytes);
+  mpc.attach(arena, tables);
+  const std::uint32_t begin = ticks();
+  const auto info = mpc.solve(x0);
+  const unsigned count = spent(begin, ticks());
+  std::printf("%s\"%s\": %u", first ? "{\"cold\": {" : ", ", name, count);
+  return info.status == optcore::Status::ok;
+}
+
+void print_plan(const char* name, const float* x0, const optcore::CondensedTables<float>& tables) {
+  optcore::Arena arena(memory, mpc_bytes);
+  mpc.attach(arena, tables);
+  (void)mpc.solve(x0);
+  std::printf("{\"u_%s\": [", name);
+  for (int i = 0; i < 40; ++i) {
+    std::printf("%s%ld", i ? ", " : "", static_cast<long>(mpc.value(i) * 1e6f));
+  }
+  std::puts("]}");
+}
+
+bool drive() {
+  optcore::Arena arena(memory, mpc_bytes);
+  mpc.attach(arena, mild::tables);
+  float x[12], next[12];
+  for (int i = 0; i < 12; ++i) x[i] = x0_mild[i];
+  std::printf("{\"loop\": [");
+  for (int t = 0; t < TURNS; ++t) {
+    const std::uint32_t begin = ticks();
+    const auto info = mpc.solve(x);
+    std::printf("%s%u", t ? ", " : "", spent(begin, ticks()));
+    if (info.status != optcore::Status::ok) return false;
+    for (int i = 0; i < 12; ++i) {
+      float s = 0;
+      for (int j = 0; j < 12; ++j) s += A[i * 12 + j] * x[j];
+      for (int j = 0; j < 4; ++j) s += B[i * 4 + j] * mpc.u(0, j);
+      next[i] = s;
+    }
+    for (int i = 0; i < 12; ++i) x[i] = next[i];
+  }
+  std::puts("]}");
+  return true;
+}
+
+}  // namespace
+
+int main() {
+  systick(4) = 0xFFFFFFu;
+  systick(8) = 0;
+  systick(0) = 5;
+  bool ok = cold(plain::tables, x0_plain, "plain", true);
+  ok = cold(state::tables, x0_state, "state", false) && ok;
+  ok = cold(mild::tables, x0_mild, "mild", false) && ok;
+  std::printf("}, \"mpc_bytes\": %u}\n", static_cast<unsigned>(mpc_bytes + sizeof mpc));
+  if (!ok) return 1;
+  print_plan("plain", x0_plain, plain::tables);
+  print_plan("state", x0_state, state::tables);
+  print_plan("mild", x0_mild, mild::tables);
+  if (!drive()) return 2;
+
+  optcore::Arena arena(gp_memory, sizeof gp_memory);
+  if (optcore::failed(gp.attach(arena, model::tables)) || arena.overflowed()) return 3;
+  float mean[16], variance;
+  std::uint32_t begin = ticks();
+  for (int i = 0; i < 16; ++i)
+    gp.predict({query + 3 * i, 1, 3, 3}, {mean + i, 1, 1, 1}, {&variance, 1});
+  std::printf("{\"gp\": %u, \"gp_mean\": [", spent(begin, ticks()) / 16);
+  for (int i = 0; i < 16; ++i) {
+    std::printf("%s%ld", i ? ", " : "", static_cast<long>(mean[i] * 1e6f));
+  }
+  std::puts("]}");
+
+  if (optcore::failed(belief.setup(optcore::MatrixView<const float>{transition, 8, 8, 8})))
+    return 4;
+  float logs[8] = {-1, -2, -0.5f, -3, -1, -2, -4, -1};
+  begin = ticks();
+  for (int t = 0; t < 64; ++t) {
+    logs[t % 8] -= 0.1f;
+    if (optcore::failed(belief.step({logs, 8}))) return 5;
+  }
+  std::printf("{\"belief\": %u}\n", spent(begin, ticks()) / 64);
+  return 0;
+}
