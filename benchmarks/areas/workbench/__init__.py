@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from areas.workbench import memory
+from areas.workbench import cache, memory
 from harness import Case
 
 __all__ = ["cases"]
 
 
 def cases() -> list[Case]:
-    return [*memory.cases()]
+    return [*memory.cases(), *cache.cases()]
