@@ -48,6 +48,7 @@ class CacheSystem:
         )
         self.levels = Levels(self.config)
         self.flights = Flights(self.levels)
+        self._default = Plan(checked_ttl(self.config.default_ttl_seconds))
         self._functions: weakref.WeakSet[CachedFunction] = weakref.WeakSet()
         _open.add(self)
 
@@ -223,12 +224,12 @@ class CacheSystem:
         return key_of(key, self.seed)
 
     def _plan(self, ttl: float | None) -> Plan:
-        return Plan(checked_ttl(self.config.default_ttl_seconds if ttl is None else ttl))
+        return self._default if ttl is None else Plan(checked_ttl(ttl))
 
     def _look(self, digest: bytes, *, count: bool = True) -> Any:
         stored, _ = self.levels.find(digest)
         if stored is MISS:
-            stored = self.levels.find_below(digest, self._plan(None))
+            stored = self.levels.find_below(digest, self._default)
         elif type(stored.value if type(stored) is Tagged else stored) is Failure:
             stored = MISS
         if count:

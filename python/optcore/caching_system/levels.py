@@ -96,7 +96,7 @@ class Levels:
         found: Decoded | None = None
         if (disk := self.disk_of(plan)) is not None:
             found = disk.get(digest)
-            if found is not None and not self.tags.valid(found.stamps):
+            if found is not None and found.stamps and not self.tags.valid(found.stamps):
                 found = None
         if found is None and (redis := self.redis_of(plan)) is not None:
             found = redis.get(digest)
