@@ -9,6 +9,8 @@ from optcore._native import runtime
 __all__ = ["Ledger"]
 
 _REVIEW_EVERY = 64
+_LOSSES = 8
+_RISING = 0.1  #: of the hit rate, from the first loss to the last
 _ASIDE_CALLS = 4096
 _LONGEST_ASIDE = 1 << 20
 _NEVER = 2**63 - 1
@@ -17,9 +19,10 @@ _NEVER = 2**63 - 1
 class Ledger:
     """Counts calls and seconds. Hits and misses are timed around everything the cache does.
 
-    With `adaptive`, each 64 calls are judged by themselves: where the hits among them saved less
-    than their look-ups cost, the next 4096 calls go past the cache, then 64 are tried again; each
-    time in vain the pause doubles, up to 2^20 calls.
+    With `adaptive`, each 64 calls are judged by themselves: they lose where their hits saved less
+    than their look-ups cost. Eight losses in a row without a rising hit rate (a cache that only
+    fills itself is given time), and the next 4096 calls go past the cache before it is tried again;
+    each time in vain the pause doubles, up to 2^20 calls.
 
     Hits are counted in `counters`, which native code shares.
     """
@@ -30,6 +33,7 @@ class Ledger:
         self.compute_s = self.miss_s = 0.0
         self._reviewed = (0, 0.0)
         self._aside = _ASIDE_CALLS
+        self._losing: list[float] = []  # hit rates
         self.counters.review_at = _REVIEW_EVERY if adaptive else _NEVER
 
     @property
@@ -74,17 +78,23 @@ class Ledger:
         return self.counters.hits * (self.expected_s or 0.0) - self.hit_s - self.miss_s
 
     def review(self) -> None:
-        """Judge the calls since the last review, and step aside if they did not pay."""
+        """Judge the calls since the last review, and step aside after too many losses."""
         hits, spent = self._reviewed
         now = self.hit_s + self.miss_s
-        pays = (self.counters.hits - hits) * (self.expected_s or 0.0) > now - spent
+        gained = self.counters.hits - hits
         self._reviewed = (self.counters.hits, now)
         self.counters.review_at = self.counters.hits + _REVIEW_EVERY
-        if pays or self.computed == 0:
+        if self.computed == 0 or gained * (self.expected_s or 0.0) > now - spent:
             self._aside = _ASIDE_CALLS
-        else:
+            self._losing.clear()
+            return
+        self._losing.append(gained / _REVIEW_EVERY)
+        if len(self._losing) < _LOSSES:
+            return
+        if self._losing[-1] < self._losing[0] + _RISING:
             self.counters.skip = self._aside
             self._aside = min(2 * self._aside, _LONGEST_ASIDE)
+        self._losing.clear()
 
     def report(self) -> dict[str, Any]:
         hits, calls = self.counters.hits, self.calls
