@@ -62,7 +62,7 @@ setup: $(VENV)/.tools $(VENV)/.native
 $(VENV)/.test: pyproject.toml | $(VENV)/.tools
 	@scripts/system_packages.sh test firmware
 	@echo "optcore: installing the test tools (pytest, Hypothesis, scikit-learn)"
-	@$(PIP) install 'pytest>=8' 'hypothesis>=6' 'scikit-learn>=1.3' pytest-xdist \
+	@$(PIP) install 'pytest>=8' 'hypothesis>=6' 'scikit-learn>=1.6' pytest-xdist \
 	  'redis>=6' 'hiredis>=3'
 	@touch $@
 

@@ -138,7 +138,8 @@ struct OcpKernels {
   void (*multipliers)(const void* solver, OcpSize, double* x, double* u, double* rows) noexcept;
 };
 
-/// Size of a Gaussian process: of a model, or of a likelihood at `points`.
+/// Size of a Gaussian process: of a model, of a likelihood at `points`, or of a sparse model with
+/// so many inducing inputs.
 struct GpSize {
   int points, dims, outputs;
   bool more = false;  ///< model: L^-1 too; likelihood: gradients too
@@ -166,6 +167,7 @@ struct GpKernels {
   Status (*append)(void* model, VectorView<const double> x, VectorView<const double> y) noexcept;
   Status (*drop)(void* model, int index) noexcept;
   Status (*refactor)(void* model) noexcept;
+  MatrixView<const double> (*weights)(const void* model) noexcept;
   void (*leave_one_out)(void* model, MatrixView<double> residual,
                         VectorView<double> variance) noexcept;
   void (*mean)(const void* model, MatrixView<const double> queries,
@@ -200,8 +202,8 @@ struct GpKernels {
 
 /// Gaussian processes through inducing inputs; the model lies in the caller's memory.
 struct GpSparseKernels {
-  std::size_t (*bytes)(int inducing, int dims, int outputs) noexcept;
-  void* (*create)(void* memory, std::size_t bytes, int inducing, int dims, int outputs) noexcept;
+  std::size_t (*bytes)(GpSize) noexcept;
+  void* (*create)(void* memory, std::size_t bytes, GpSize) noexcept;
   Status (*begin)(void* model, MatrixView<const double> Z, const host::GpHyperparameters& hyper,
                   double jitter) noexcept;
   Status (*add)(void* model, MatrixView<const double> X, MatrixView<const double> Y) noexcept;
@@ -212,9 +214,11 @@ struct GpSparseKernels {
   Status (*add_gradient)(void* model, MatrixView<const double> X,
                          MatrixView<const double> Y) noexcept;
   void (*finish_gradient)(void* model, host::GpBoundGradient& out) noexcept;
+  void (*statistics)(const void* model, host::GpSparseStatistics<double>& out) noexcept;
+  Status (*restore)(void* model, const host::GpSparseStatistics<const double>& saved) noexcept;
   double (*bound)(const void* model) noexcept;
   int (*failing_pivot)(const void* model) noexcept;
-  std::size_t (*choose_bytes)(int candidates, int dims, int most) noexcept;
+  std::size_t (*choose_bytes)(int candidates, int dims, int most, int kernel_parameters) noexcept;
   Status (*choose)(void* memory, std::size_t bytes, MatrixView<const double> candidates,
                    const host::GpHyperparameters& hyper, double tolerance, VectorView<int> chosen,
                    int& count) noexcept;

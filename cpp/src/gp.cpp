@@ -125,6 +125,8 @@ std::size_t GaussianProcess::joint_scratch(int queries) const noexcept {
   return gp().joint_scratch(model_, queries);
 }
 
+MatrixView<const double> GaussianProcess::weights() const noexcept { return gp().weights(model_); }
+
 int GaussianProcess::size() const noexcept { return gp().size(model_); }
 
 int GaussianProcess::failing_pivot() const noexcept { return gp().failing_pivot(model_); }

@@ -118,6 +118,7 @@ constexpr GpKernels table = {
                  VectorView<const double> y) noexcept { return model_of(model).append(x, y); },
     .drop = [](void* model, int index) noexcept { return model_of(model).drop(index); },
     .refactor = [](void* model) noexcept { return model_of(model).refactor(); },
+    .weights = [](const void* model) noexcept { return model_of(model).weights(); },
     .leave_one_out =
         [](void* model, MatrixView<double> residual, VectorView<double> variance) noexcept {
           model_of(model).leave_one_out(residual, variance);

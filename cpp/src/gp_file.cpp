@@ -183,7 +183,9 @@ SavedGp interpret(const std::map<std::string, Npy>& arrays) {
   if (!gp.point_noise.empty() && gp.point_noise.size() != X.shape[0]) refuse("point_noise: size");
   gp.mean = numbers("mean");
   if (gp.mean.size() == 1) gp.mean.assign(Y.shape[1], gp.mean[0]);
-  if (gp.mean.size() != Y.shape[1]) refuse("mean: size");
+  if (gp.mean.size() != Y.shape[1] && gp.mean.size() != Y.shape[1] * (1 + X.shape[1])) {
+    refuse("mean: size");
+  }
   const auto rows = nodes.as<std::int32_t>("<i4", "nodes");
   for (std::size_t i = 0; i < rows.size(); i += 5) {
     gp.nodes.push_back(

@@ -12,12 +12,15 @@ const cpu::GpSparseKernels& sparse() noexcept { return *cpu::kernels().gp_sparse
 
 }  // namespace
 
-SparseGaussianProcess::SparseGaussianProcess(int inducing, int dims, int outputs)
+SparseGaussianProcess::SparseGaussianProcess(int inducing, int dims, int outputs,
+                                             int kernel_parameters)
     : inducing_(inducing),
       dims_(dims),
       outputs_(outputs),
-      memory_(sparse().bytes(inducing, dims, outputs)),
-      model_(sparse().create(memory_.data(), memory_.bytes(), inducing, dims, outputs)) {
+      kernel_parameters_(kernel_parameters),
+      memory_(sparse().bytes({inducing, dims, outputs, false, kernel_parameters})),
+      model_(sparse().create(memory_.data(), memory_.bytes(),
+                             {inducing, dims, outputs, false, kernel_parameters})) {
   if (model_ == nullptr) throw std::bad_alloc();
 }
 
@@ -67,10 +70,30 @@ Status SparseGaussianProcess::add_gradient(MatrixView<const double> X,
 
 Status SparseGaussianProcess::finish_gradient(GpBoundGradient& out) noexcept {
   if (stage_ != Stage::gradient) return Status::not_ready;
-  if (out.log_length_scales.size != dims_) return Status::shape_mismatch;
+  if (kernel_parameters_ > 0 ? out.parameters.size != kernel_parameters_
+                             : out.log_length_scales.size != dims_) {
+    return Status::shape_mismatch;
+  }
   sparse().finish_gradient(model_, out);
   stage_ = Stage::ready;
   return Status::ok;
+}
+
+Status SparseGaussianProcess::statistics(GpSparseStatistics<double>& out) const noexcept {
+  if (stage_ == Stage::empty) return Status::not_ready;
+  if (out.gram.rows != inducing_ || out.gram.cols != inducing_ || out.moments.rows != outputs_ ||
+      out.moments.cols != inducing_) {
+    return Status::shape_mismatch;
+  }
+  sparse().statistics(model_, out);
+  return Status::ok;
+}
+
+Status SparseGaussianProcess::restore(const GpSparseStatistics<const double>& saved) noexcept {
+  if (stage_ == Stage::empty) return Status::not_ready;
+  const Status status = sparse().restore(model_, saved);
+  if (!failed(status)) stage_ = Stage::adding;
+  return status;
 }
 
 double SparseGaussianProcess::bound() const noexcept { return sparse().bound(model_); }
@@ -79,7 +102,8 @@ int SparseGaussianProcess::failing_pivot() const noexcept { return sparse().fail
 
 Status choose_inducing(MatrixView<const double> candidates, const GpHyperparameters& hyper,
                        double tolerance, VectorView<int> chosen, int& count) {
-  const Buffer room(sparse().choose_bytes(candidates.rows, candidates.cols, chosen.size));
+  const Buffer room(
+      sparse().choose_bytes(candidates.rows, candidates.cols, chosen.size, hyper.parameters.size));
   return sparse().choose(room.data(), room.bytes(), candidates, hyper, tolerance, chosen, count);
 }
 

@@ -24,22 +24,24 @@ gp::Hyperparameters<double> native(const GpHyperparameters& hyper) noexcept {
   values.length_scales = hyper.length_scales;
   values.noise = hyper.noise;
   values.mean = hyper.mean;
+  values.nodes = hyper.nodes;
+  values.parameters = hyper.parameters;
   return values;
 }
 
-std::size_t bytes(int inducing, int dims, int outputs) noexcept {
+std::size_t bytes(GpSize size) noexcept {
   Arena arena = Arena::measure();
   static_cast<void>(arena.array<Model>(1));
-  Model().bind(arena, inducing, dims, outputs);
+  Model().bind(arena, size.points, size.dims, size.outputs, size.kernel_parameters);
   return arena.used();
 }
 
-void* create(void* memory, std::size_t bytes, int inducing, int dims, int outputs) noexcept {
+void* create(void* memory, std::size_t bytes, GpSize size) noexcept {
   Arena arena(memory, bytes);
   Model* const room = arena.array<Model>(1);
   if (room == nullptr) return nullptr;
   Model* const model = ::new (static_cast<void*>(room)) Model();
-  model->bind(arena, inducing, dims, outputs);
+  model->bind(arena, size.points, size.dims, size.outputs, size.kernel_parameters);
   return arena.overflowed() ? nullptr : model;
 }
 
@@ -53,14 +55,28 @@ Status predict(void* model, MatrixView<const double> queries, MatrixView<double>
 void finish_gradient(void* model, GpBoundGradient& out) noexcept {
   gp::BoundGradient<double> result;
   result.log_length_scales = out.log_length_scales;
+  result.parameters = out.parameters;
   model_of(model).finish_gradient(result);
   out.log_variance = result.log_variance;
   out.log_noise = result.log_noise;
 }
 
-std::size_t choose_bytes(int candidates, int dims, int most) noexcept {
+void statistics(const void* model, host::GpSparseStatistics<double>& out) noexcept {
+  gp::SparseStatistics<double> gathered = {.gram = out.gram, .moments = out.moments};
+  model_of(model).statistics(gathered);
+  out.squares = gathered.squares;
+  out.prior = gathered.prior;
+  out.rows = gathered.rows;
+}
+
+Status restore(void* model, const host::GpSparseStatistics<const double>& saved) noexcept {
+  return model_of(model).restore(
+      {saved.gram, saved.moments, saved.squares, saved.prior, saved.rows});
+}
+
+std::size_t choose_bytes(int candidates, int dims, int most, int kernel_parameters) noexcept {
   Arena arena = Arena::measure();
-  Choice().bind(arena, candidates, dims, most);
+  Choice().bind(arena, candidates, dims, most, kernel_parameters);
   return arena.used();
 }
 
@@ -69,7 +85,7 @@ Status choose(void* memory, std::size_t bytes, MatrixView<const double> candidat
               int& count) noexcept {
   Arena arena(memory, bytes);
   Choice choice;
-  choice.bind(arena, candidates.rows, candidates.cols, chosen.size);
+  choice.bind(arena, candidates.rows, candidates.cols, chosen.size, hyper.parameters.size);
   if (arena.overflowed()) return Status::capacity_exceeded;
   return choice.choose(candidates, native(hyper), tolerance, chosen, count);
 }
@@ -89,6 +105,8 @@ constexpr GpSparseKernels table = {
           return model_of(model).add_gradient(X, Y);
         },
     .finish_gradient = finish_gradient,
+    .statistics = statistics,
+    .restore = restore,
     .bound = [](const void* model) noexcept { return model_of(model).bound(); },
     .failing_pivot = [](const void* model) noexcept { return model_of(model).failing_pivot(); },
     .choose_bytes = choose_bytes,

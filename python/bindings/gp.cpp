@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "gp_hyper.hpp"
 #include "module.hpp"
 #include "numpy_view.hpp"
 #include "optcore/host/gp_file.hpp"
@@ -15,52 +16,8 @@ namespace optcore::python {
 namespace {
 
 using host::GaussianProcess;
-using host::GpFamily;
-using host::GpHyperparameters;
-
-VectorView<const double> optional_vector(const std::optional<Array<double>>& a, const char* name) {
-  return a ? vector_view(*a, name) : VectorView<const double>{};
-}
 
 std::string pivot_text(int pivot) { return "pivot of row " + std::to_string(pivot); }
-
-/// Rows of (kind, dims, first parameter, outputs, rank), as gp/kernel_node.hpp says.
-std::vector<KernelNode> kernel_nodes(const Array<int>& a) {
-  const auto rows = matrix_view(a, "nodes");
-  if (rows.cols != 5) throw py::value_error("nodes: need rows of 5 numbers");
-  std::vector<KernelNode> nodes;
-  for (int i = 0; i < rows.rows; ++i) {
-    const int* const r = rows.row_data(i);
-    nodes.push_back({static_cast<KernelKind>(r[0]), r[1], r[2], r[3], r[4]});
-  }
-  return nodes;
-}
-
-/// Keeps the arrays that the hyper-parameters view.
-struct Hyper {
-  Array<double> length_scales;
-  std::optional<Array<double>> mean, point_noise, parameters;
-  std::vector<KernelNode> nodes;
-  GpHyperparameters values;
-
-  Hyper(int family, double variance, Array<double> scales, double noise,
-        std::optional<Array<double>> prior, std::optional<Array<double>> noises,
-        const std::optional<Array<int>>& tree, std::optional<Array<double>> tree_parameters)
-      : length_scales(std::move(scales)),
-        mean(std::move(prior)),
-        point_noise(std::move(noises)),
-        parameters(std::move(tree_parameters)) {
-    if (tree) nodes = kernel_nodes(*tree);
-    values = {.family = static_cast<GpFamily>(family),
-              .variance = variance,
-              .length_scales = vector_view(length_scales, "length_scales"),
-              .noise = noise,
-              .mean = optional_vector(mean, "mean"),
-              .point_noise = optional_vector(point_noise, "point_noise"),
-              .nodes = {nodes.data(), static_cast<int>(nodes.size())},
-              .parameters = optional_vector(parameters, "parameters")};
-  }
-};
 
 void bind_model(py::module_& sub) {
   py::class_<GaussianProcess>(sub, "Model", "Exact GP; one thread at a time.")
@@ -157,6 +114,18 @@ void bind_model(py::module_& sub) {
             return py::make_tuple(slopes, variance_slopes);
           },
           py::arg("X").noconvert(), py::arg("of_variance"))
+      .def(
+          "weights",
+          [](const GaussianProcess& self) {
+            const auto weights = self.weights();
+            auto out = new_array<double>(weights.cols, weights.rows);
+            auto view = mutable_matrix_view(out, "weights");
+            for (int o = 0; o < weights.rows; ++o) {
+              for (int i = 0; i < weights.cols; ++i) view(i, o) = weights(o, i);
+            }
+            return out;
+          },
+          "(n, o) K^-1 (y - mean)")
       .def("leave_one_out",
            [](GaussianProcess& self) {
              Array<double> residual({self.size(), self.outputs()}), variance(self.size());

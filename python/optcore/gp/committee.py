@@ -11,20 +11,24 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal, TypeVar
+from pathlib import Path
+from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from optcore.errors import ConfigError, InferenceError, OptcoreError, ShapeError
-from optcore.gp.gaussian_process import GaussianProcess, training_data
+from optcore.gp import store
+from optcore.gp.data import training_data
+from optcore.gp.gaussian_process import GaussianProcess
 from optcore.gp.hyperparameters import OptimizationResult, Problem, limits_of
-from optcore.gp.kernels import RBF, Kernel, StationaryKernel
+from optcore.gp.kernels import RBF, Kernel, StationaryKernel, from_tree, tree
 from optcore.gp.likelihood import Evaluator
 
 __all__ = ["CommitteeGaussianProcess"]
 
 Array = NDArray[np.float64]
+_FORMAT, _VERSION = "optcore.gp.committee", 1
 _Result = TypeVar("_Result")
 
 
@@ -70,7 +74,7 @@ class CommitteeGaussianProcess:
             raise ConfigError(f"partition: must be 'random' or 'local', got {partition!r}")
         if workers is not None and workers < 1:
             raise ConfigError(f"workers: must be >= 1 or None, got {workers}")
-        if callable(mean):
+        if callable(mean) or isinstance(mean, str):
             raise ConfigError("mean: a committee takes a number or one per output, no function")
         self.kernel = kernel if kernel is not None else RBF()
         self.noise = float(noise)
@@ -199,6 +203,41 @@ class CommitteeGaussianProcess:
             assert isinstance(value, float)  # no gradient was asked for
             total += value
         return total
+
+    def save(self, path: str | Path) -> None:
+        """Write the experts' data and the hyper-parameters to one npz file (no pickle)."""
+        self._fitted("save")
+        X, Y = (np.concatenate(part) for part in zip(*self._parts, strict=True))
+        nodes, parameters = tree(self.kernel, X.shape[1])
+        store.write_arrays(
+            path, _FORMAT, _VERSION, nodes=nodes, parameters=parameters, noise=self.noise,
+            mean=self._mean, X=X, Y=Y, flat=self._flat, sizes=[len(x) for x, _ in self._parts],
+            expert_size=self.expert_size, partition=self.partition, seed=self.seed,
+        )  # fmt: skip
+
+    @classmethod
+    def load(cls, path: str | Path, *, workers: int | None = None) -> CommitteeGaussianProcess:
+        """Read what save() wrote and fit the experts again, on `workers` threads.
+
+        Raises:
+            ConfigError: not such a file, or of another version.
+        """
+        with store.interpreting(path, _FORMAT, _VERSION) as found:
+            gp = cls(
+                from_tree(found["nodes"], found["parameters"]), float(found["noise"]),
+                found["mean"], expert_size=int(found["expert_size"]),
+                partition=cast("Literal['random', 'local']", str(found["partition"])),
+                workers=workers, seed=int(found["seed"]),
+            )  # fmt: skip
+            X, Y, _ = training_data(found["X"], found["Y"])
+            sizes = found["sizes"]
+            if sizes.ndim != 1 or (sizes < 1).any() or sizes.sum() != len(X):
+                raise ConfigError(f"{path}: experts of {sizes.tolist()} rows, {len(X)} rows held")
+            gp._flat = bool(found["flat"])
+            ends = np.cumsum(sizes)[:-1]
+            gp._parts = list(zip(np.split(X, ends), np.split(Y, ends), strict=True))
+            gp._condition()
+        return gp
 
     def __len__(self) -> int:
         return sum(len(expert) for expert in self.experts)

@@ -22,6 +22,7 @@ from optcore._header import SCALARS, array_lines, padded
 from optcore.gp.gaussian_process import GaussianProcess
 from optcore.gp.kernels import StationaryKernel, tree
 from optcore.gp.likelihood import is_fused
+from optcore.gp.means import PriorMean
 
 __all__ = ["export_header"]
 
@@ -36,7 +37,7 @@ def export_header(
     """Write the tables that gp::Model::attach() answers from; returns their size in bytes.
 
     Args:
-        gp: fitted, with a constant mean.
+        gp: fitted, with a constant or linear mean.
         path: of the header.
         name: its namespace, a C++ identifier.
         scalar: "float" or "double".
@@ -54,11 +55,14 @@ def export_header(
     covariance[np.diag_indices(n)] += constants.noise
     if constants.point_noise is not None:
         covariance[np.diag_indices(n)] += constants.point_noise
-    mean = np.broadcast_to(constants.mean, (outputs,))
+    prior = PriorMean("linear")  # also of a constant
+    prior.values = constants.mean
+    mean = prior.native(dims, outputs)
+    assert mean is not None
     factor = np.eye(stride)
     factor[:n, :n] = np.linalg.cholesky(covariance)
     weights = np.zeros((outputs, stride))
-    weights[:, :n] = np.linalg.solve(covariance, constants.Y - mean).T
+    weights[:, :n] = np.linalg.solve(covariance, constants.Y - prior.at(constants.X, outputs)).T
     nodes, parameters = tree(gp.kernel, dims)
     family, variance, scales = COMPOSITE, float(covariance.diagonal().max()), np.ones(dims)
     if is_fused(gp.kernel):
@@ -99,7 +103,7 @@ def export_header(
         f"    {family}, {n}, {dims}, {outputs}, {stride}, {number(variance)}, "
         f"{number(constants.noise)},",
         f"    scales, inputs, factor, weights, mean, {given}, {len(nodes)}, {of_nodes}, "
-        f"{parameters.size}}};",
+        f"{parameters.size}, {mean.size}}};",
         "",
         f"}}  // namespace {name}",
         "",

@@ -8,9 +8,9 @@ Source   Rasmussen & Williams, *Gaussian Processes for Machine Learning* (2006),
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,14 +18,15 @@ from numpy.typing import ArrayLike, NDArray
 from optcore import _native
 from optcore.errors import ConfigError, InferenceError, OptcoreError, ShapeError
 from optcore.gp import store
+from optcore.gp.data import noises, numbers, training_data
 from optcore.gp.hyperparameters import LogNormal, OptimizationResult, Problem, maximise
 from optcore.gp.kernels import RBF, Kernel
 from optcore.gp.likelihood import Evaluator, native_hyper, parameter_count
+from optcore.gp.means import MeanFunction, PriorMean
 
-__all__ = ["GaussianProcess", "training_data"]
+__all__ = ["GaussianProcess"]
 
 Array = NDArray[np.float64]
-MeanFunction = Callable[[Array], ArrayLike]
 
 # Up to here the inverse factor is stored: single predictions cost half, memory doubles.
 _INVERSE_UP_TO = 512
@@ -38,7 +39,9 @@ class GaussianProcess:
         kernel: covariance of the latent function, sums and products included (optcore.gp.kernels);
             default RBF() with unit parameters. One RBF or Matern has the fastest loops.
         noise: variance of the observations' noise, output units squared, >= 0.
-        mean: prior mean: a number, (o,) numbers, or a function of X (m, d) giving (m,) or (m, o).
+        mean: prior mean: a number, (o,) numbers, a function of X (m, d) giving (m,) or (m, o), or
+            "linear": a constant and slopes, which fit() and optimize() set to their maximum of
+            likelihood given the kernel; they are then taken as known. See ``.mean_coefficients``.
         max_jitter: most that may be added to the noise when the covariance is not positive
             definite; what was added is in ``.jitter``. 0: such a matrix is an error.
 
@@ -57,7 +60,7 @@ class GaussianProcess:
         self,
         kernel: Kernel | None = None,
         noise: float = 1e-2,
-        mean: float | ArrayLike | MeanFunction = 0.0,
+        mean: float | ArrayLike | Literal["linear"] | MeanFunction = 0.0,
         *,
         max_jitter: float = 0.0,
     ) -> None:
@@ -71,7 +74,7 @@ class GaussianProcess:
         self.noise = float(noise)
         self.max_jitter = float(max_jitter)
         self.jitter = 0.0
-        self._mean = mean if callable(mean) else np.atleast_1d(np.asarray(mean, dtype=np.float64))
+        self._mean = PriorMean(mean)
         self._model: _native.gp.Model | None = None
         self._X = np.empty((0, 0))
         self._Y = np.empty((0, 0))
@@ -102,15 +105,10 @@ class GaussianProcess:
                 that repeat without noise): the message names the row.
         """
         points, values, flat = training_data(X, y)
-        noises = None
-        if point_noise is not None:
-            noises = _numbers(point_noise, "point_noise")
-            if noises.shape != (len(points),) or not np.all(np.isfinite(noises) & (noises >= 0)):
-                raise ShapeError(
-                    f"point_noise: need {len(points)} variances >= 0, got {noises.shape}"
-                )
+        own = noises(point_noise, len(points))
         self._flat = flat
-        self._condition(points, values, noises, capacity=max(len(points), capacity or 0))
+        room = max(len(points), capacity or 0)
+        self._condition(points, values, own, capacity=room, fit_mean=self._mean.linear)
         return self
 
     def append(self, x: ArrayLike, y: ArrayLike) -> None:
@@ -126,8 +124,8 @@ class GaussianProcess:
         """
         model = self._fitted("append")
         dims, outputs = self._X.shape[1], self._Y.shape[1]
-        points = np.ascontiguousarray(_numbers(x, "x"))
-        values = np.ascontiguousarray(_numbers(y, "y"))
+        points = np.ascontiguousarray(numbers(x, "x"))
+        values = np.ascontiguousarray(numbers(y, "y"))
         count = len(points) if points.ndim == 2 else 1
         if points.shape not in ((dims,), (count, dims)) or values.size != count * outputs:
             raise ShapeError(
@@ -135,7 +133,7 @@ class GaussianProcess:
                 f"got {points.shape} and {values.shape}"
             )
         points, values = points.reshape(count, dims), values.reshape(count, outputs)
-        residuals = values - self._prior(points) if callable(self._mean) else values
+        residuals = values - self._prior(points) if self._mean.function else values
         n = model.size
         if n + count > model.capacity:
             model = self._condition(
@@ -185,7 +183,7 @@ class GaussianProcess:
                 mean, spread = model.predict(X, self._flat)  # type: ignore[arg-type]
             except (TypeError, ValueError):
                 mean, spread = model.predict(self._queries(X), self._flat)
-        if callable(self._mean):
+        if self._mean.function:
             prior = self._prior(self._queries(X))
             mean = mean + (prior[:, 0] if self._flat else prior)
         return mean, spread
@@ -194,7 +192,7 @@ class GaussianProcess:
         """Posterior mean alone: (m,) or (m, o)."""
         queries = self._queries(X)
         mean = self._fitted("mean").mean(queries)
-        if callable(self._mean):
+        if self._mean.function:
             mean = mean + self._prior(queries)
         return mean[:, 0] if self._flat else mean
 
@@ -237,14 +235,7 @@ class GaussianProcess:
         evaluator = Evaluator(self.X, residuals, self.kernel, self._noises())
         coordinates = evaluator.coordinates
         value, slopes, of_mean = evaluator(coordinates.of(self.kernel, self.noise + self.jitter))
-        named: dict[str, Any] = {
-            part.name: slopes[part.place]
-            if part.place.stop - part.place.start > 1
-            or part.field in ("length_scale", "period", "kappa", "weights")
-            else float(slopes[part.place.start])
-            for part in coordinates.parts
-        }
-        return value, {**named, "mean": of_mean}
+        return value, {**coordinates.named_slopes(slopes), "mean": of_mean}
 
     def leave_one_out(self) -> tuple[Array, Array]:
         """What the process would say of each of its points from all the others, O(n^3 / 3).
@@ -288,7 +279,12 @@ class GaussianProcess:
         """
         self._fitted("optimize")
         problem = Problem(
-            self.X.copy(), self.Y - self._prior(self.X), self.kernel, self.noise, self._noises()
+            self.X.copy(),
+            self.Y.copy() if self._mean.linear else self.Y - self._prior(self.X),
+            self.kernel,
+            self.noise,
+            self._noises(),
+            linear_mean=self._mean.linear,
         )
         self.kernel, self.noise, result = maximise(
             problem,
@@ -299,7 +295,10 @@ class GaussianProcess:
             tolerance=tolerance,
             seed=seed,
         )
-        self._condition(self.X.copy(), self.Y.copy(), self._noises(), capacity=len(self.X))
+        self._condition(
+            self.X.copy(), self.Y.copy(), self._noises(), capacity=len(self.X),
+            fit_mean=self._mean.linear,
+        )  # fmt: skip
         return result
 
     # --- state --------------------------------------------------------------------------------
@@ -315,11 +314,11 @@ class GaussianProcess:
             ConfigError: a mean function, which is no value.
         """
         self._fitted("constants")
-        if callable(self._mean):
-            raise ConfigError("a mean function cannot be written; use a constant mean")
+        if self._mean.function:
+            raise ConfigError("a mean function cannot be written; use a constant or linear mean")
         noise = self.noise + self.jitter
         return store.Saved(
-            self.kernel, noise, self._mean, self.X, self.Y, self._noises(), self._flat
+            self.kernel, noise, self._mean.values, self.X, self.Y, self._noises(), self._flat
         )
 
     @classmethod
@@ -330,9 +329,24 @@ class GaussianProcess:
             ConfigError: not such a file, or of another version.
         """
         saved = store.read(Path(path))
-        gp = cls(saved.kernel, saved.noise, saved.mean)
-        gp.fit(saved.X, saved.Y[:, 0] if saved.flat else saved.Y, point_noise=saved.point_noise)
+        X, Y, _ = training_data(saved.X, saved.Y)
+        constant = saved.mean.size in (1, Y.shape[1])
+        gp = cls(saved.kernel, saved.noise, saved.mean if constant else "linear")
+        gp._mean.values = saved.mean
+        gp._flat = saved.flat
+        gp._condition(X, Y, noises(saved.point_noise, len(X)), capacity=len(X))
         return gp
+
+    @property
+    def mean_coefficients(self) -> tuple[Array, Array]:
+        """Constants (o,) and slopes (o, d) of the prior mean; a constant mean has slopes of 0."""
+        self._fitted("mean_coefficients")
+        dims, outputs = self._X.shape[1], self._Y.shape[1]
+        values = self._mean.native(dims, outputs)
+        if values is None:
+            raise ConfigError("mean_coefficients: the mean is a function")
+        slopes = values[outputs:] if values.size > outputs else np.zeros(outputs * dims)
+        return values[:outputs].copy(), slopes.reshape(outputs, dims).copy()
 
     @property
     def X(self) -> Array:  # noqa: N802 - the literature's name
@@ -358,31 +372,27 @@ class GaussianProcess:
         return None if self._point_noise is None else self._point_noise[: len(self)].copy()
 
     def _queries(self, X: ArrayLike) -> Array:
-        queries = np.ascontiguousarray(_numbers(X, "X"))
+        queries = np.ascontiguousarray(numbers(X, "X"))
         if queries.ndim != 2 or queries.shape[1] != self._X.shape[1]:
             raise ShapeError(f"X: need (m, {self._X.shape[1]}), got {queries.shape}")
         return queries
 
     def _prior(self, X: Array) -> Array:
-        outputs = self._Y.shape[1]
-        if not callable(self._mean):
-            if self._mean.size not in (1, outputs):
-                raise ShapeError(f"mean: {self._mean.size} numbers for {outputs} outputs")
-            return np.broadcast_to(self._mean, (len(X), outputs))
-        prior = np.asarray(self._mean(X), dtype=np.float64)
-        if prior.shape not in ((len(X),), (len(X), outputs)) or not np.all(np.isfinite(prior)):
-            raise ShapeError(f"mean(X): need finite {(len(X), outputs)}, got {prior.shape}")
-        return prior.reshape(len(X), -1)
+        return self._mean.at(X, self._Y.shape[1])
 
-    def _hyper(self, noises: Array | None, *, constant: bool) -> _native.gp.Hyper:
-        mean = None
-        if constant and not callable(self._mean):
-            mean = np.ascontiguousarray(np.broadcast_to(self._mean, (self._Y.shape[1],)))
-        noise = self.noise + self.jitter
-        return native_hyper(self.kernel, self._X.shape[1], noise, mean, noises)
+    def _hyper(self, noises: Array | None) -> _native.gp.Hyper:
+        dims = self._X.shape[1]
+        mean = self._mean.native(dims, self._Y.shape[1])
+        return native_hyper(self.kernel, dims, self.noise + self.jitter, mean, noises)
 
     def _condition(
-        self, X: Array, Y: Array, noises: Array | None, *, capacity: int
+        self,
+        X: Array,
+        Y: Array,
+        noises: Array | None,
+        *,
+        capacity: int,
+        fit_mean: bool = False,
     ) -> _native.gp.Model:
         n, dims = X.shape
         terms = parameter_count(self.kernel, dims)
@@ -394,13 +404,19 @@ class GaussianProcess:
         if noises is not None:
             self._point_noise = np.zeros(capacity)
             self._point_noise[:n] = noises
-        targets = np.ascontiguousarray(Y - self._prior(X)) if callable(self._mean) else Y
-        self._prior(X[:1])
+        if fit_mean:
+            self._mean.values = np.zeros(1)
+        prior = self._prior(X if self._mean.function else X[:1])  # errors before any change
+        targets = np.ascontiguousarray(Y - prior) if self._mean.function else Y
         self._model = None
         self.jitter = 0.0
         while True:
             try:
-                model.fit(X, targets, self._hyper(noises, constant=True))
+                if fit_mean:
+                    noise = self.noise + self.jitter
+                    hyper = native_hyper(self.kernel, dims, noise, None, noises)
+                    self._mean.fit(X, Y, hyper, terms)
+                model.fit(X, targets, self._hyper(noises))
                 break
             except InferenceError as error:
                 larger = max(1e-10 * self._prior_power(X), 10 * self.jitter)
@@ -417,34 +433,3 @@ class GaussianProcess:
     def _prior_power(self, X: Array) -> float:
         """Variance of the latent function at the first point: the scale of a jitter."""
         return float(self.kernel(X[:1])[0, 0])
-
-
-def _numbers(values: ArrayLike, name: str) -> Array:
-    try:
-        array = np.asarray(values)
-        if array.dtype.kind not in "biufO":
-            raise TypeError(f"holds {array.dtype}")
-        return array.astype(np.float64, copy=False)
-    except (TypeError, ValueError) as error:
-        raise ShapeError(f"{name}: need an array of numbers ({error})") from None
-
-
-def training_data(X: ArrayLike, y: ArrayLike) -> tuple[Array, Array, bool]:
-    """X (n, d) and y (n, o) checked, and whether y was (n,)."""
-    points = np.ascontiguousarray(_numbers(X, "X"))
-    values = np.ascontiguousarray(_numbers(y, "y"))
-    if points.ndim != 2 or points.shape[0] == 0 or points.shape[1] == 0:
-        raise ShapeError(f"X: need (n, d) with n >= 1 and d >= 1, got {points.shape}")
-    flat = values.ndim == 1
-    if flat:
-        values = values[:, None]
-    if values.ndim != 2 or len(values) != len(points) or values.shape[1] == 0:
-        raise ShapeError(f"y: need ({len(points)},) or ({len(points)}, o), got {np.shape(y)}")
-    for name, array in (("X", points), ("y", values)):
-        bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
-        if bad.size:
-            raise InferenceError(
-                f"{name}: row {bad[0]} holds NaN or infinity; leave such rows out",
-                rows=bad.tolist(),
-            )
-    return points, values, flat

@@ -56,6 +56,7 @@ class Problem:
     kernel: Kernel
     noise: float
     point_noise: Array | None
+    linear_mean: bool = False  # to be fitted beside, to Y as it is
 
 
 def maximise(
@@ -71,7 +72,9 @@ def maximise(
     """The best kernel and noise over 1 + restarts climbs, and what it took."""
     from scipy.optimize import minimize
 
-    evaluator = Evaluator(problem.X, problem.Y, problem.kernel, problem.point_noise)
+    evaluator = Evaluator(
+        problem.X, problem.Y, problem.kernel, problem.point_noise, linear_mean=problem.linear_mean
+    )
     coordinates = evaluator.coordinates
     first = coordinates.of(problem.kernel, problem.noise)
     limits = limits_of(problem, coordinates, bounds)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from optcore import _native
 from optcore.gp.kernels import Coregionalization, Kernel, StationaryKernel, rebuilt, term_dims, tree
+from optcore.gp.means import basis, coefficients
 
 __all__ = ["Coordinates", "Evaluator", "Part", "is_fused", "native_hyper", "parameter_count"]
 
@@ -90,6 +92,16 @@ class Coordinates:
         grown = np.exp(np.where(self.logarithmic, coordinates, 0.0))
         return np.where(self.logarithmic, grown, coordinates)
 
+    def named_slopes(self, slopes: Array) -> dict[str, Any]:
+        """Derivatives by name: arrays where there may be one per input, else numbers."""
+        many = ("length_scale", "period", "kappa", "weights")
+        return {
+            part.name: slopes[part.place]
+            if part.place.stop - part.place.start > 1 or part.field in many
+            else float(slopes[part.place.start])
+            for part in self.parts
+        }
+
     def kernel_and_noise(self, coordinates: Array) -> tuple[Kernel, float]:
         values = self.values(coordinates)
         return rebuilt(self.kernel, self.dims, values[:-1]), float(values[-1])
@@ -100,9 +112,19 @@ class Evaluator:
 
     Args:
         X: (n, d).   Y: (n, o), the mean subtracted.   point_noise: (n,) or None.
+        linear_mean: subtract the best linear mean at each evaluation; since it is the best, the
+            slopes are those with its coefficients held.
     """
 
-    def __init__(self, X: Array, Y: Array, kernel: Kernel, point_noise: Array | None) -> None:
+    def __init__(
+        self,
+        X: Array,
+        Y: Array,
+        kernel: Kernel,
+        point_noise: Array | None,
+        *,
+        linear_mean: bool = False,
+    ) -> None:
         self.X, self.Y, self.point_noise = X, Y, point_noise
         self.coordinates = Coordinates(kernel, X.shape[1])
         self._fused = is_fused(kernel)
@@ -111,6 +133,11 @@ class Evaluator:
         )
         if not self._fused:
             self._nodes, _ = tree(kernel, X.shape[1])
+        self._functions = basis(X)[0] if linear_mean else None
+        if self._functions is not None:
+            terms = parameter_count(kernel, X.shape[1])
+            columns = Y.shape[1] + self._functions.shape[1]
+            self._least_squares = _native.gp.Model(len(X), X.shape[1], columns, False, terms)
 
     def __call__(self, at: Array) -> tuple[float, Array, Array]:
         """Nats at these coordinates, slopes in them, and slopes in the constant mean (o,).
@@ -135,8 +162,12 @@ class Evaluator:
             hyper = _native.gp.Hyper(
                 4, 1.0, np.empty(0), noise, None, self.point_noise, self._nodes, parameters
             )
+        residuals = self.Y
+        if self._functions is not None:
+            best = coefficients(self._least_squares, self.X, self.Y, self._functions, hyper)
+            residuals = np.ascontiguousarray(self.Y - self._functions @ best)
         value, by_variance, by_scales, by_noise, by_mean, by_each = self._native.evaluate(
-            self.X, self.Y, hyper
+            self.X, residuals, hyper
         )
         if self._fused:
             slopes = np.concatenate([[by_variance], by_scales, [by_noise]])

@@ -8,9 +8,8 @@ Source   Titsias, "Variational Learning of Inducing Variables in Sparse Gaussian
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,13 +17,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from optcore import _native
 from optcore.errors import ConfigError, InferenceError, OptcoreError, ShapeError
-from optcore.gp.hyperparameters import OptimizationResult
-from optcore.gp.kernels import RBF, Kernel, Matern
+from optcore.gp import store
+from optcore.gp.hyperparameters import OptimizationResult, Problem, limits_of
+from optcore.gp.kernels import RBF, Kernel, White, from_tree, tree
+from optcore.gp.likelihood import Coordinates, is_fused, native_hyper, parameter_count
 
 __all__ = ["SparseGaussianProcess"]
 
 Array = NDArray[np.float64]
 
+_FORMAT, _VERSION = "optcore.gp.sparse", 1
 _ROWS = 8192  # given to the native core at a time
 _CANDIDATES = 8  # rows looked at for each inducing input to choose: memory stays O(m^2)
 _REFUSED = 1e25  # stands for minus infinity: the line search steps back from it
@@ -37,12 +39,13 @@ class SparseGaussianProcess:
     know the data through m inducing inputs; with m = n it is the exact one.
 
     Args:
-        kernel: RBF or Matern; default RBF() with unit parameters.
+        kernel: sums and products included, but white noise, which is `noise`; default RBF() with
+            unit parameters. One RBF or Matern has the fastest loops.
         noise: variance of the observations' noise, output units squared, > 0.
         inducing: how many inducing inputs to choose from the rows by pivoted Cholesky, or (m, d)
             inputs to use.
         mean: constant prior mean: a number or (o,) numbers.
-        jitter: added to the inducing inputs' variance, as a fraction of the kernel's.
+        jitter: added to the inducing inputs' variance, as a fraction of it.
         seed: of the rows looked at when inducing inputs are chosen.
 
     X and y are kept by reference and read a block at a time: a `numpy.memmap` never enters memory
@@ -67,10 +70,11 @@ class SparseGaussianProcess:
         jitter: float = 1e-8,
         seed: int = 0,
     ) -> None:
-        chosen = kernel if kernel is not None else RBF()
-        if not isinstance(chosen, RBF | Matern):
-            raise ConfigError(f"kernel: need one RBF or Matern, not sums or others; got {chosen}")
-        self.kernel: RBF | Matern = chosen
+        self.kernel: Kernel = kernel if kernel is not None else RBF()
+        if not isinstance(self.kernel, Kernel):
+            raise ConfigError(f"kernel: need a kernel of optcore.gp, got {type(kernel).__name__}")
+        if any(isinstance(leaf, White) for leaf in self.kernel.leaves()):
+            raise ConfigError("kernel: white noise is no part of the latent function; use noise")
         if not (np.isfinite(noise) and noise > 0):
             raise ConfigError(f"noise: must be > 0 and finite, got {noise}")
         if not (np.isfinite(jitter) and 0 <= jitter < 1):
@@ -91,7 +95,8 @@ class SparseGaussianProcess:
         self._X: Any = None
         self._y: Any = None
         self._flat = True
-        self._shape = (0, 0, 0)  # of the native model
+        self._shape = (0, 0, 0, 0)  # of the native model
+        self._count = 0  # rows conditioned on
 
     # --- data in ------------------------------------------------------------------------------
 
@@ -114,7 +119,7 @@ class SparseGaussianProcess:
         outputs = 1 if values.ndim == 1 else values.shape[1]
         if self._mean.size not in (1, outputs):
             raise ShapeError(f"mean: {self._mean.size} numbers for {outputs} outputs")
-        self.kernel.length_scales(points.shape[1])
+        native_hyper(self.kernel, points.shape[1], self.noise, None, None)  # errors before changes
         self._X, self._y, self._flat = points, values, values.ndim == 1
         self._native = None
         self._choose()
@@ -129,13 +134,14 @@ class SparseGaussianProcess:
         bounds: Mapping[str, tuple[float, float]] | None = None,
         tolerance: float = 1e-7,
     ) -> OptimizationResult:
-        """Set length scales (one per input), variance and noise to a maximum of the bound.
+        """Set the kernel's parameters (length scales: one per input) and the noise to a maximum of
+        the bound.
 
         Args:
             rounds: most climbs; before each but the first the inducing inputs are chosen again with
                 the kernel found so far, and the last ones kept if those are no better.
             max_iterations: of L-BFGS-B in each climb; every evaluation reads all rows twice.
-            bounds: (low, high) for "length_scale", "variance", "noise".
+            bounds: (low, high) by name as for GaussianProcess.optimize.
             tolerance: relative rise that ends a climb.
 
         The first climb starts from the present kernel, and the noise raised by the variance that
@@ -147,23 +153,22 @@ class SparseGaussianProcess:
         from scipy.optimize import minimize
 
         self._fitted("optimize")
+        self._with_rows("optimize")
         if rounds < 1 or max_iterations < 1:
             raise ConfigError("optimize: rounds and max_iterations must be >= 1")
-        dims = self._X.shape[1]
-        low, high = self._limits(dims, bounds or {}).T
+        coordinates = Coordinates(self.kernel, self._X.shape[1])
+        low, high = self._limits(coordinates, bounds or {}).T
         evaluations = 0
 
-        def negative(logs: Array) -> tuple[float, Array]:
+        def negative(at: Array) -> tuple[float, Array]:
             nonlocal evaluations
             evaluations += 1
-            self._adopt(logs)
+            self.kernel, self.noise = coordinates.kernel_and_noise(at)
             try:
-                value, slope = self._evaluate()
+                model = self._condition()
+                return -model.bound, -self._slopes(model)
             except InferenceError:
-                return _REFUSED, np.zeros_like(logs)
-            return -value, -np.concatenate(
-                [slope["length_scale"], [slope["variance"], slope["noise"]]]
-            )
+                return _REFUSED, np.zeros_like(at)
 
         result = None
         start = (self.kernel, self.noise, self.inducing_inputs)
@@ -172,9 +177,9 @@ class SparseGaussianProcess:
         for turn in range(rounds):
             if turn > 0 and not self._choose_better():
                 break
-            logs = np.log([*self.kernel.length_scales(dims), self.kernel.variance, self.noise])
+            at = coordinates.of(self.kernel, self.noise)
             result = minimize(
-                negative, np.clip(logs, low, high), jac=True, method="L-BFGS-B",
+                negative, np.clip(at, low, high), jac=True, method="L-BFGS-B",
                 bounds=np.column_stack([low, high]),
                 options={"maxiter": max_iterations, "ftol": tolerance, "maxcor": 20},
             )  # fmt: skip
@@ -182,7 +187,7 @@ class SparseGaussianProcess:
                 self.kernel, self.noise, self.inducing_inputs = start
                 self._condition()
                 raise InferenceError("optimize: the bound does not exist; give a larger noise")
-            self._adopt(result.x)
+            self.kernel, self.noise = coordinates.kernel_and_noise(result.x)
         assert result is not None
         self._condition()
         return OptimizationResult(
@@ -207,22 +212,63 @@ class SparseGaussianProcess:
         """
         model = self._fitted("predict")
         queries = np.ascontiguousarray(_rows(X, "X"), dtype=np.float64)
-        if queries.ndim != 2 or queries.shape[1] != self._X.shape[1]:
-            raise ShapeError(f"X: need (q, {self._X.shape[1]}), got {queries.shape}")
+        if queries.ndim != 2 or queries.shape[1] != self._dims:
+            raise ShapeError(f"X: need (q, {self._dims}), got {queries.shape}")
         mean, variance = model.predict(queries)
         return (mean[:, 0] if self._flat else mean), variance
 
     def bound(self, *, gradient: bool = False) -> Any:
         """Lower bound of the log marginal likelihood, nats, summed over the outputs.
 
-        With `gradient` also its derivatives with respect to the logarithms of "length_scale" (d,),
-        "variance" and "noise", the inducing inputs held: a second pass over the rows.
+        With `gradient` also its derivatives by name as GaussianProcess.log_marginal_likelihood()
+        gives them, the inducing inputs held: a second pass over the rows.
         """
         model = self._fitted("bound")
-        return (model.bound, self._gradient(model)) if gradient else model.bound
+        if not gradient:
+            return model.bound
+        self._with_rows("bound")
+        coordinates = Coordinates(self.kernel, self._dims)
+        return model.bound, coordinates.named_slopes(self._slopes(model))
+
+    # --- state --------------------------------------------------------------------------------
+
+    def save(self, path: str | Path) -> None:
+        """Write inducing inputs, hyper-parameters and what the rows said to one npz file (no
+        pickle): O(m^2) numbers; the rows themselves are not written."""
+        model = self._fitted("save")
+        nodes, parameters = tree(self.kernel, self._dims)
+        gram, moments, squares, prior, rows = model.statistics()
+        store.write_arrays(
+            path, _FORMAT, _VERSION, nodes=nodes, parameters=parameters, noise=self.noise,
+            mean=self._mean, jitter=self.jitter, inducing=self.inducing_inputs, gram=gram,
+            moments=moments, squares=squares, prior=prior, rows=rows, flat=self._flat,
+        )  # fmt: skip
+
+    @classmethod
+    def load(cls, path: str | Path) -> SparseGaussianProcess:
+        """Read what save() wrote. It answers as before; to optimise, fit it to rows again.
+
+        Raises:
+            ConfigError: not such a file, or of another version.
+        """
+        with store.interpreting(path, _FORMAT, _VERSION) as found:
+            gp = cls(
+                from_tree(found["nodes"], found["parameters"]), float(found["noise"]),
+                found["inducing"], found["mean"], jitter=float(found["jitter"]),
+            )  # fmt: skip
+            gp._flat = bool(found["flat"])
+            outputs = len(found["moments"])
+            model = gp._begin(gp.inducing_inputs.shape[1], outputs)
+            model.restore(
+                found["gram"], found["moments"], float(found["squares"]), float(found["prior"]),
+                int(found["rows"]),
+            )  # fmt: skip
+            model.finish()
+            gp._native, gp._count = model, int(found["rows"])
+        return gp
 
     def __len__(self) -> int:
-        return 0 if self._native is None else len(self._X)
+        return 0 if self._native is None else self._count
 
     # --- inside -------------------------------------------------------------------------------
 
@@ -230,6 +276,14 @@ class SparseGaussianProcess:
         if self._native is None:
             raise OptcoreError(f"SparseGaussianProcess.{name}: call fit() first")
         return self._native
+
+    def _with_rows(self, name: str) -> None:
+        if self._X is None:
+            raise OptcoreError(f"SparseGaussianProcess.{name}: loaded without rows; call fit()")
+
+    @property
+    def _dims(self) -> int:
+        return int(self.inducing_inputs.shape[1])
 
     def _blocks(self) -> Iterator[tuple[Array, Array]]:
         for first in range(0, len(self._X), _ROWS):
@@ -250,7 +304,7 @@ class SparseGaussianProcess:
         if not np.isfinite(candidates).all():
             raise InferenceError("X: holds NaN or infinity; leave such rows out")
         chosen = _native.gp.choose_inducing(
-            candidates, self.kernel.family, self.kernel.length_scales(candidates.shape[1]),
+            candidates, native_hyper(self.kernel, candidates.shape[1], self.noise, None, None),
             wanted, max(self.jitter, 1e-12),
         )  # fmt: skip
         self.inducing_inputs = candidates[chosen]
@@ -266,63 +320,46 @@ class SparseGaussianProcess:
         self.inducing_inputs = former
         return False
 
-    def _begin(self) -> _native.gp.Sparse:
-        m, dims = self.inducing_inputs.shape
-        outputs = 1 if self._flat else self._y.shape[1]
-        if dims != self._X.shape[1]:
-            raise ShapeError(f"inducing: need (m, {self._X.shape[1]}), got {(m, dims)}")
+    def _begin(self, dims: int, outputs: int) -> _native.gp.Sparse:
+        m, own = self.inducing_inputs.shape
+        if own != dims:
+            raise ShapeError(f"inducing: need (m, {dims}), got {(m, own)}")
         model = self._native
-        if model is None or self._shape != (m, dims, outputs):
-            model = _native.gp.Sparse(m, dims, outputs)
-            self._shape = (m, dims, outputs)
+        shape = (m, dims, outputs, parameter_count(self.kernel, dims))
+        if model is None or self._shape != shape:
+            model = _native.gp.Sparse(*shape)
+            self._shape = shape
         self._native = None
-        model.begin(
-            self.inducing_inputs, self.kernel.family, self.kernel.variance,
-            self.kernel.length_scales(dims), self.noise,
-            np.ascontiguousarray(np.broadcast_to(self._mean, (outputs,))), self.jitter,
-        )  # fmt: skip
+        mean = np.ascontiguousarray(np.broadcast_to(self._mean, (outputs,)))
+        hyper = native_hyper(self.kernel, dims, self.noise, mean, None)
+        model.begin(self.inducing_inputs, hyper, self.jitter)
         return model
 
     def _condition(self) -> _native.gp.Sparse:
-        model = self._begin()
+        model = self._begin(self._X.shape[1], 1 if self._flat else self._y.shape[1])
         for X, Y in self._blocks():
             model.add(X, Y)
         model.finish()
-        self._native = model
+        self._native, self._count = model, len(self._X)
         return model
 
-    def _gradient(self, model: _native.gp.Sparse) -> dict[str, Any]:
+    def _slopes(self, model: _native.gp.Sparse) -> Array:
+        """Of the bound, in the order of Coordinates."""
         model.begin_gradient()
         for X, Y in self._blocks():
             model.add_gradient(X, Y)
-        variance, scales, noise = model.finish_gradient()
-        return {"length_scale": scales, "variance": variance, "noise": noise}
+        variance, scales, noise, each = model.finish_gradient()
+        if is_fused(self.kernel):
+            return np.concatenate([[variance], scales, [noise]])
+        coordinates = Coordinates(self.kernel, self._dims)
+        values = tree(self.kernel, self._dims)[1]
+        return np.append(each * np.where(coordinates.logarithmic[:-1], values, 1.0), noise)
 
-    def _evaluate(self) -> tuple[float, dict[str, Any]]:
-        model = self._condition()
-        return model.bound, self._gradient(model)
-
-    def _adopt(self, logs: Array) -> None:
-        values = np.exp(logs)
-        self.kernel = replace(
-            self.kernel, length_scale=tuple(values[:-2].tolist()), variance=float(values[-2])
-        )
-        self.noise = float(values[-1])
-
-    def _limits(self, dims: int, bounds: Mapping[str, tuple[float, float]]) -> Array:
-        names = ("length_scale", "variance", "noise")
-        if unknown := set(bounds) - set(names):
-            raise ConfigError(f"bounds: unknown name {sorted(unknown)}; there are {names}")
-        for name, (low, high) in bounds.items():
-            if not 0 < low <= high < math.inf:
-                raise ConfigError(f"bounds: {name} needs 0 < low <= high, got {(low, high)}")
-        sample, values = next(self._blocks())
-        spread = np.maximum(sample.std(axis=0), 1e-300)
-        power = max(float(np.mean((values - self._mean) ** 2)), 1e-300)
-        scales = [bounds.get("length_scale", (1e-2 * s, 1e3 * s)) for s in spread]
-        variance = bounds.get("variance", (1e-4 * power, 1e4 * power))
-        noise = bounds.get("noise", (1e-6 * power, 1e2 * power))
-        return np.asarray(np.log([*scales, variance, noise]))
+    def _limits(self, coordinates: Coordinates, bounds: Mapping[str, tuple[float, float]]) -> Array:
+        X, Y = next(self._blocks())
+        problem = Problem(X, Y - self._mean, self.kernel, self.noise, None)
+        power = max(float(np.mean(problem.Y**2)), 1e-300)
+        return limits_of(problem, coordinates, {"noise": (1e-6 * power, 1e2 * power), **bounds})
 
 
 def _rows(values: ArrayLike, name: str) -> NDArray[Any]:

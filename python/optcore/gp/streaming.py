@@ -8,17 +8,21 @@ Source   Rasmussen & Williams (2006), algorithm 2.1, kept up to date by borderin
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from optcore.errors import ConfigError, InferenceError, ShapeError
+from optcore.gp import store
+from optcore.gp.data import training_data
 from optcore.gp.gaussian_process import GaussianProcess
-from optcore.gp.kernels import Kernel
+from optcore.gp.kernels import Kernel, from_tree, tree
 
 __all__ = ["StreamingGaussianProcess", "StreamingReport"]
 
 Array = NDArray[np.float64]
+_FORMAT, _VERSION = "optcore.gp.streaming", 1
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ class StreamingGaussianProcess:
             raise ConfigError(f"refactor_every: must be >= 1 or None, got {refactor_every}")
         if not noise > 0:
             raise ConfigError(f"noise: must be > 0 in a stream, where points repeat; got {noise}")
-        if callable(mean):
+        if callable(mean) or isinstance(mean, str):
             raise ConfigError("mean: a stream takes a number or one per output, no function")
         self.capacity = int(capacity)
         self.refactor_every = refactor_every
@@ -125,6 +129,39 @@ class StreamingGaussianProcess:
         value = self._gp.log_marginal_likelihood()
         assert isinstance(value, float)
         return value
+
+    def save(self, path: str | Path) -> None:
+        """Write window, hyper-parameters and counts to one npz file (no pickle)."""
+        saved = self._gp.constants()
+        nodes, parameters = tree(saved.kernel, saved.X.shape[1])
+        store.write_arrays(
+            path, _FORMAT, _VERSION, nodes=nodes, parameters=parameters, noise=saved.noise,
+            mean=saved.mean, X=saved.X, Y=saved.Y, flat=saved.flat, capacity=self.capacity,
+            refactor_every=-1 if self.refactor_every is None else self.refactor_every,
+            counts=[self._appended, self._dropped, self._refactored, self._refused],
+        )  # fmt: skip
+
+    @classmethod
+    def load(cls, path: str | Path) -> StreamingGaussianProcess:
+        """Read what save() wrote; the factor is computed afresh, so no update has drifted it.
+
+        Raises:
+            ConfigError: not such a file, or of another version.
+        """
+        with store.interpreting(path, _FORMAT, _VERSION) as found:
+            every = int(found["refactor_every"])
+            gp = cls(
+                from_tree(found["nodes"], found["parameters"]), float(found["noise"]),
+                found["mean"], capacity=int(found["capacity"]),
+                refactor_every=None if every == -1 else every,
+            )  # fmt: skip
+            X, Y, _ = training_data(found["X"], found["Y"])
+            if len(X) > gp.capacity:
+                raise ConfigError(f"{path}: {len(X)} points in a window of {gp.capacity}")
+            gp._gp.fit(X, Y[:, 0] if bool(found["flat"]) else Y, capacity=gp.capacity + 1)
+            counts = [int(count) for count in found["counts"]]
+            gp._appended, gp._dropped, gp._refactored, gp._refused = counts
+        return gp
 
     @property
     def report(self) -> StreamingReport:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -107,3 +109,27 @@ def test_bad_input_is_named() -> None:
         CommitteeGaussianProcess().fit(X, y[1:])
     with pytest.raises(InferenceError, match="NaN"):
         CommitteeGaussianProcess().fit(X, np.full(20, np.nan))
+
+
+def test_saved_and_loaded_its_experts_are_the_same(tmp_path: Path) -> None:
+    X, y, Z = problem(230)
+    Y = np.column_stack([y, -y])
+    gp = CommitteeGaussianProcess(
+        RBF(1.0) + Linear(0.1), 0.02, [0.1, 0.2], expert_size=60, partition="local"
+    ).fit(X, Y)
+    gp.save(tmp_path / "committee.npz")
+    again = CommitteeGaussianProcess.load(tmp_path / "committee.npz", workers=2)
+    assert [len(expert) for expert in again.experts] == [len(expert) for expert in gp.experts]
+    for ours, theirs in zip(again.predict(Z), gp.predict(Z), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    with np.load(tmp_path / "committee.npz") as file:
+        found = dict(file)
+    for name, change, match in (
+        ("sizes", np.array([1, 2]), "rows held"),
+        ("version", np.array(9), "version 9"),
+        ("partition", np.array("sorted"), "partition"),
+        ("X", np.array("text"), "not a saved"),
+    ):
+        np.savez(tmp_path / "bad.npz", **{**found, name: change})
+        with pytest.raises(ConfigError, match=match):
+            CommitteeGaussianProcess.load(tmp_path / "bad.npz")

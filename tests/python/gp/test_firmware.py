@@ -56,7 +56,8 @@ def test_tables_answer_as_the_process(march: str, tmp_path: Path) -> None:
     expected = []
     Z = np.array([[0.3 * i - 0.7, 0.2 * i - 0.4] for i in range(5)])
     for name, (kernel, values, scalar) in cases.items():
-        gp = GaussianProcess(kernel, noise=0.02, mean=0.1).fit(
+        mean: float | str = "linear" if name == "a" else 0.1
+        gp = GaussianProcess(kernel, noise=0.02, mean=mean).fit(
             X, values, point_noise=np.full(37, 0.01)
         )
         assert export_header(gp, tmp_path / f"{name}.hpp", name=name, scalar=scalar) > 37 * 37
@@ -76,6 +77,45 @@ def test_tables_answer_as_the_process(march: str, tmp_path: Path) -> None:
     got = np.array([[float(v) for v in line.split()] for line in done.stdout.splitlines()])
     np.testing.assert_allclose(got[:5], expected[0], atol=2e-4)  # single precision
     np.testing.assert_allclose(got[5:], expected[1], atol=1e-8)
+
+
+def test_tables_compile_for_a_microcontroller(tmp_path: Path) -> None:
+    compiler = shutil.which("arm-none-eabi-g++")
+    if compiler is None:
+        pytest.skip("no ARM cross compiler")
+    rng = np.random.default_rng(4)
+    X = rng.uniform(-1, 1, (24, 3))
+    gp = GaussianProcess(Matern(0.7), noise=0.02, mean="linear").fit(X, np.sin(X.sum(axis=1)))
+    size = export_header(gp, tmp_path / "torque.hpp", name="torque")
+    (tmp_path / "main.cpp").write_text("""
+#include "optcore/gp/model.hpp"
+#include "torque.hpp"
+alignas(64) static unsigned char memory[1 << 14];
+float torque_at(const float* x) {
+  optcore::gp::Model<float> gp;
+  optcore::Arena arena(memory, sizeof memory);
+  if (optcore::failed(gp.attach(arena, torque::tables))) return 0;
+  float mean = 0, variance = 0;
+  gp.predict({x, 1, 3, 3}, {&mean, 1, 1, 1}, {&variance, 1});
+  return mean;
+}
+""")
+    flags = ["-std=c++20", "-Os", "-mcpu=cortex-m7", "-mfpu=fpv5-d16", "-mfloat-abi=hard",
+             "-fno-exceptions", "-fno-rtti", "-Wall", "-Wextra", "-Werror"]  # fmt: skip
+    subprocess.run(
+        [compiler, *flags, f"-I{INCLUDE}", "-c", "main.cpp", "-o", "main.o"],
+        cwd=tmp_path, check=True,
+    )  # fmt: skip
+    nm = shutil.which("arm-none-eabi-nm")
+    assert nm is not None
+    symbols = subprocess.run(
+        [nm, "-S", "main.o"], cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout
+    for forbidden in ("_Znwj", "malloc", "__cxa_throw", "__cxa_guard"):
+        assert forbidden not in symbols
+    tables = [line.split() for line in symbols.splitlines() if "torque" in line.lower()]
+    held = sum(int(row[1], 16) for row in tables if len(row) == 4 and row[2] in "rRV")
+    assert size <= held <= size + 1024, symbols
 
 
 def test_what_cannot_be_exported(tmp_path: Path) -> None:

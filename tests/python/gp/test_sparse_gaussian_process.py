@@ -10,7 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optcore.errors import ConfigError, InferenceError, OptcoreError, ShapeError
-from optcore.gp import RBF, GaussianProcess, Matern, SparseGaussianProcess
+from optcore.gp import (
+    RBF,
+    Constant,
+    Coregionalization,
+    GaussianProcess,
+    Linear,
+    Matern,
+    Periodic,
+    RationalQuadratic,
+    SparseGaussianProcess,
+    White,
+)
+from optcore.gp.kernels import Kernel
 from optcore.reference import gp as reference
 
 SHAPES = {
@@ -70,6 +82,95 @@ def test_gradient_of_the_bound_follows_finite_differences(shape: str, outputs: i
         step = h * np.eye(5)[i]
         rise = (at(logs + step).bound() - at(logs - step).bound()) / (2 * h)
         assert value == pytest.approx(rise, rel=1e-5, abs=1e-4)
+
+
+TREES: list[Kernel] = [
+    RBF([0.8, 1.1]) + Linear([0.3, 0.6]) + Constant(0.4),
+    RationalQuadratic(0.9, alpha=1.3) * Periodic(1.7),
+    Matern(0.8) * Linear(0.5) + RBF(2.0),
+]
+
+
+@pytest.mark.parametrize("kernel", TREES, ids=["sum", "product", "both"])
+def test_any_kernel_of_the_algebra(kernel: Kernel) -> None:
+    """Against the definition of the bound and its posterior in NumPy (Titsias 2009, eq. 6, 9)."""
+    X, y, queries = problem(210, 2, 11)
+    Z, noise, jitter = X[::9], 0.05, 1e-7
+    gp = SparseGaussianProcess(kernel, noise, inducing=Z, jitter=jitter).fit(X, y)
+    kmm, kmn, kmq = kernel(Z), kernel(Z, X), kernel(Z, queries)
+    kmm[np.diag_indices(len(Z))] *= 1 + jitter
+    q = kmn.T @ np.linalg.solve(kmm, kmn)
+    covariance = q + noise * np.eye(len(X))
+    value = -0.5 * (
+        y @ np.linalg.solve(covariance, y)
+        + np.linalg.slogdet(covariance)[1]
+        + len(X) * np.log(2 * np.pi)
+        + (np.trace(kernel(X)) - np.trace(q)) / noise
+    )
+    assert gp.bound() == pytest.approx(value, rel=1e-7)
+    inner = kmm + kmn @ kmn.T / noise
+    mean, variance = gp.predict(queries)
+    np.testing.assert_allclose(mean, kmq.T @ np.linalg.solve(inner, kmn @ y) / noise, atol=1e-6)
+    spread = kernel(queries) - kmq.T @ (np.linalg.solve(kmm, kmq) - np.linalg.solve(inner, kmq))
+    np.testing.assert_allclose(variance, np.diag(spread), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "kernel",
+    [*TREES, RBF([0.8, 1.1, 0.9]) * Coregionalization([[0.7], [-0.4]], [0.3, 0.2])],
+    ids=["sum", "product", "both", "coregional"],
+)
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_gradient_by_every_parameter_of_a_tree(kernel: Kernel, outputs: int) -> None:
+    from optcore.gp.likelihood import Coordinates
+
+    X, y, _ = problem(230, 2, 12)
+    if "Coregional" in repr(kernel):
+        X = np.column_stack([X, np.zeros(230), np.arange(230) % 2])
+        X[:, 2] = np.sin(np.arange(230))
+    Y = np.column_stack([np.roll(y, k) for k in range(outputs)])
+    coordinates = Coordinates(kernel, X.shape[1])
+
+    def at(where: np.ndarray) -> SparseGaussianProcess:
+        own, noise = coordinates.kernel_and_noise(where)
+        return SparseGaussianProcess(own, noise, inducing=X[::11], jitter=1e-6).fit(X, Y)
+
+    start = coordinates.of(kernel, 0.06)
+    gp = at(start)
+    named = gp.bound(gradient=True)[1]
+    ours = np.concatenate([np.atleast_1d(named[part.name]) for part in coordinates.parts])
+    h = 1e-5
+    for i, value in enumerate(ours):
+        step = h * np.eye(len(start))[i]
+        rise = (at(start + step).bound() - at(start - step).bound()) / (2 * h)
+        assert value == pytest.approx(rise, rel=2e-5, abs=2e-4), i
+
+
+def test_inputs_of_a_tree_are_chosen_and_its_bound_climbs() -> None:
+    X, y, queries = problem(600, 2, 13)
+    gp = SparseGaussianProcess(RBF([1.0, 1.0]) + Linear(0.1), 0.1, inducing=40).fit(X, y + X[:, 0])
+    assert len(np.unique(gp.inducing_inputs, axis=0)) == 40
+    before = gp.bound()
+    gp.optimize(rounds=1, max_iterations=15)
+    assert gp.bound() > before + 50
+    exact = GaussianProcess(gp.kernel, gp.noise).fit(X, y + X[:, 0])
+    np.testing.assert_allclose(gp.predict(queries)[0], exact.predict(queries)[0], atol=0.05)
+
+
+@pytest.mark.parametrize("kernel", [RBF([0.8, 1.1], 1.3), TREES[0]], ids=["rbf", "tree"])
+def test_saved_and_loaded_without_the_rows(kernel: Kernel, tmp_path: Path) -> None:
+    X, y, queries = problem(500, 2, 14)
+    Y = np.column_stack([y, -y])
+    gp = SparseGaussianProcess(kernel, 0.05, inducing=30, mean=[0.2, -0.1]).fit(X, Y)
+    gp.save(tmp_path / "sparse.npz")
+    again = SparseGaussianProcess.load(tmp_path / "sparse.npz")
+    assert (len(again), again.bound()) == (500, gp.bound())
+    for ours, theirs in zip(again.predict(queries), gp.predict(queries), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    for call in (again.optimize, lambda: again.bound(gradient=True)):
+        with pytest.raises(OptcoreError, match="without rows"):
+            call()
+    again.fit(X, Y).optimize(rounds=1, max_iterations=2)
 
 
 def test_with_every_row_an_inducing_input_it_is_the_exact_model() -> None:
@@ -135,6 +236,8 @@ def test_bad_input_is_named() -> None:
     X, y, _ = problem(30, 2, 7)
     with pytest.raises(ConfigError, match="noise"):
         SparseGaussianProcess(noise=0.0)
+    with pytest.raises(ConfigError, match="white noise"):
+        SparseGaussianProcess(RBF() + White(0.1))
     with pytest.raises(ConfigError, match="inducing"):
         SparseGaussianProcess(inducing=0)
     with pytest.raises(OptcoreError, match="call fit"):

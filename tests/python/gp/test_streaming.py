@@ -118,3 +118,28 @@ def test_learns_the_torques_of_a_real_arm_as_it_moves() -> None:
         gp.append(x, y)
     learnt = np.sqrt(np.mean(np.square(errors)))
     assert learnt < 0.5 * np.std(torque[200:] / level)  # before each sample is seen
+
+
+def test_saved_and_loaded_it_goes_on_as_before(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    X, y = rng.normal(size=(70, 2)), rng.normal(size=70)
+    gp = StreamingGaussianProcess(Matern(0.8) + RBF(2.0), 0.05, 0.3, capacity=30)
+    for x, value in zip(X[:50], y[:50], strict=True):
+        gp.append(x, value)
+    gp.save(tmp_path / "window.npz")
+    again = StreamingGaussianProcess.load(tmp_path / "window.npz")
+    assert (again.capacity, again.refactor_every) == (30, 100_000)
+    assert (again.report.appended, again.report.dropped) == (50, 20)
+    for x, value in zip(X[50:], y[50:], strict=True):
+        gp.append(x, value)
+        again.append(x, value)
+    np.testing.assert_array_equal(again.X, gp.X)
+    np.testing.assert_allclose(again.predict(X[:5]), gp.predict(X[:5]), atol=1e-9)
+    GaussianProcess(RBF(), 0.1).fit(X, y).save(tmp_path / "other.npz")
+    with pytest.raises(ConfigError, match=r"not 'optcore\.gp\.streaming'"):
+        StreamingGaussianProcess.load(tmp_path / "other.npz")
+    with np.load(tmp_path / "window.npz") as file:
+        found = dict(file)
+    np.savez(tmp_path / "small.npz", **{**found, "capacity": np.array(5)})
+    with pytest.raises(ConfigError, match="30 points in a window of 5"):
+        StreamingGaussianProcess.load(tmp_path / "small.npz")

@@ -93,8 +93,9 @@ class Likelihood {
     T squares = 0;
     for (int o = 0; o < outputs; ++o) {
       T* const w = weights_.row_data(o);
-      const T prior = hyper.mean.size > 0 ? hyper.mean[o] : T(0);
-      for (int i = 0; i < n; ++i) w[i] = Y(i, o) - prior;
+      for (int i = 0; i < n; ++i) {
+        w[i] = Y(i, o) - detail::prior_mean_at(hyper.mean, outputs, o, X.row_data(i), d);
+      }
       detail::set_zero(w + n, rows - n);
       linalg::solve_lower<T>(buffer_, w);
       squares += linalg::dot(w, w, rows);

@@ -40,7 +40,7 @@ class Model {
     whitened_ = arena.matrix<T>(outputs, rows);
     weights_ = arena.matrix<T>(outputs, rows);
     scale_ = arena.vector<T>(dims);
-    prior_mean_ = arena.vector<T>(outputs);
+    prior_mean_ = arena.vector<T>(outputs * (1 + dims));
     point_noise_ = arena.array<T>(static_cast<std::size_t>(rows));
     workspace_ = arena.array<T>(linalg::factor_workspace<T>(capacity));
     bind_scratch(arena, rows, dims);
@@ -71,8 +71,8 @@ class Model {
   /// One more point, O(n^2). On failure the model is unchanged.
   [[nodiscard]] OPTCORE_HD Status append(VectorView<const T> x, VectorView<const T> y) noexcept;
 
-  /// Removes point `index`, O(n^2); the order of the others stays. L^-1 is given up until the next
-  /// fit(). @return invalid_argument when there is no such point.
+  /// Removes point `index`, O(n^2); the order of the others stays.
+  /// @return invalid_argument when there is no such point.
   ///
   /// Source: Gill, Golub, Murray & Saunders, Mathematics of Computation 28 (1974), method C1.
   [[nodiscard]] OPTCORE_HD Status drop(int index) noexcept;
@@ -123,6 +123,10 @@ class Model {
   [[nodiscard]] OPTCORE_HD T prior_variance() const noexcept { return variance_; }
   /// Row of the last factorisation whose pivot was not positive; -1 when it succeeded.
   [[nodiscard]] OPTCORE_HD int failing_pivot() const noexcept { return failing_pivot_; }
+  /// K^-1 (y - mean) by output, (outputs, size()).
+  [[nodiscard]] OPTCORE_HD MatrixView<const T> weights() const noexcept {
+    return {weights_.data, outputs_, size_, weights_.stride};
+  }
   /// Natural logarithm, summed over the outputs; 0 of an attached model, whose tables lack it.
   [[nodiscard]] OPTCORE_HD T log_marginal_likelihood() const noexcept;
 
@@ -145,6 +149,24 @@ class Model {
   /// Variance of the latent function at a query before any data.
   [[nodiscard]] OPTCORE_HD T prior_variance_at(const T* query) const noexcept {
     return family_ == KernelFamily::composite ? composite_.diagonal(query) : variance_;
+  }
+  [[nodiscard]] OPTCORE_HD T prior_mean_at(int o, const T* x) const noexcept {
+    return detail::prior_mean_at<T>(prior_mean_, outputs_, o, x, inputs_.dims);
+  }
+  [[nodiscard]] OPTCORE_HD bool has_linear_mean() const noexcept {
+    return prior_mean_.size > outputs_;
+  }
+  [[nodiscard]] OPTCORE_HD const T* mean_slopes(int o) const noexcept {
+    return prior_mean_.data + outputs_ + o * inputs_.dims;
+  }
+  /// mean(m, o) += slopes of the prior mean times query m.
+  OPTCORE_HD void add_linear_mean(MatrixView<const T> queries, MatrixView<T> mean) const noexcept {
+    if (!has_linear_mean()) return;
+    for (int m = 0; m < queries.rows; ++m) {
+      for (int o = 0; o < outputs_; ++o) {
+        for (int f = 0; f < inputs_.dims; ++f) mean(m, o) += mean_slopes(o)[f] * queries(m, f);
+      }
+    }
   }
   /// Covariances of points [first, first + count) with a query under a composite kernel.
   OPTCORE_HD void composite_values(const T* query, int first, int count, T* k) const noexcept {
@@ -182,6 +204,7 @@ class Model {
   OPTCORE_HD void predict_solving(MatrixView<const T> queries, MatrixView<T> mean,
                                   VectorView<T> variance) noexcept;
   OPTCORE_HD void open_padding() noexcept;
+  OPTCORE_HD void drop_from_inverse(int index, const T* cosines, const T* sines) noexcept;
   [[nodiscard]] OPTCORE_HD Status factor_points() noexcept;
   OPTCORE_HD void solve_weights() noexcept;
 

@@ -18,11 +18,12 @@ struct Tables {
   const T* inputs;          ///< d x stride: scaled inputs by feature, zero padding
   const T* factor;          ///< stride x stride by columns: lower factor, padded with the identity
   const T* weights;         ///< outputs x stride: K^-1 (y - mean), zero padding
-  const T* mean;            ///< (outputs,) constant prior mean
+  const T* mean;            ///< prior mean, as hyperparameters.hpp lays it out
   const KernelNode* nodes;  ///< of a composite kernel
   int node_count;
   const T* parameters;  ///< of its nodes
   int parameter_count;
+  int mean_count = outputs;  ///< (outputs,) numbers, or (outputs * (1 + dims),) where it is linear
 };
 
 }  // namespace optcore::inline OPTCORE_ISA::gp

@@ -16,7 +16,7 @@ struct GpHyperparameters {
   double variance = 1;                          ///< of the signal, > 0
   VectorView<const double> length_scales = {};  ///< (d,) > 0
   double noise = 1e-2;                          ///< variance, >= 0
-  VectorView<const double> mean = {};           ///< (outputs,) or empty
+  VectorView<const double> mean = {};           ///< empty; (outputs,); or with slopes (outputs, d)
   VectorView<const double> point_noise = {};    ///< (n,) added to noise, or empty
   VectorView<const KernelNode> nodes = {};      ///< of a composite kernel, in postfix
   VectorView<const double> parameters = {};     ///< of its nodes
@@ -72,6 +72,8 @@ class GaussianProcess {
                                      VectorView<double> variance) noexcept;
   [[nodiscard]] std::size_t joint_scratch(int queries) const noexcept;
 
+  /// K^-1 (y - mean) by output, (outputs, size()): valid until the model changes.
+  [[nodiscard]] MatrixView<const double> weights() const noexcept;
   [[nodiscard]] int size() const noexcept;
   [[nodiscard]] int capacity() const noexcept { return capacity_; }
   [[nodiscard]] int dims() const noexcept { return dims_; }

@@ -12,6 +12,17 @@ struct GpBoundGradient {
   double log_variance = 0;
   double log_noise = 0;
   VectorView<double> log_length_scales = {};  ///< (d,)
+  VectorView<double> parameters = {};         ///< of a composite kernel, d bound / d each
+};
+
+/// What a model has gathered from its rows; see gp::SparseStatistics.
+template <class T>
+struct GpSparseStatistics {
+  MatrixView<T> gram;     ///< (m, m), lower triangle
+  MatrixView<T> moments;  ///< (outputs, m)
+  double squares = 0;
+  double prior = 0;
+  long long rows = 0;
 };
 
 /// Gaussian process through inducing inputs (gp::Sparse) for the instruction set of this machine,
@@ -20,7 +31,7 @@ struct GpBoundGradient {
 class SparseGaussianProcess {
  public:
   /// @throws std::bad_alloc
-  SparseGaussianProcess(int inducing, int dims, int outputs);
+  SparseGaussianProcess(int inducing, int dims, int outputs, int kernel_parameters = 0);
 
   /// See gp::Sparse for what each does and returns. finish() is not_ready before begin(), predict()
   /// and begin_gradient() before finish().
@@ -34,17 +45,21 @@ class SparseGaussianProcess {
   [[nodiscard]] Status add_gradient(MatrixView<const double> X,
                                     MatrixView<const double> Y) noexcept;
   [[nodiscard]] Status finish_gradient(GpBoundGradient& out) noexcept;
+  /// After begin(): what was gathered, or back in its place.
+  [[nodiscard]] Status statistics(GpSparseStatistics<double>& out) const noexcept;
+  [[nodiscard]] Status restore(const GpSparseStatistics<const double>& saved) noexcept;
 
   [[nodiscard]] double bound() const noexcept;
   [[nodiscard]] int failing_pivot() const noexcept;
   [[nodiscard]] int inducing() const noexcept { return inducing_; }
   [[nodiscard]] int dims() const noexcept { return dims_; }
   [[nodiscard]] int outputs() const noexcept { return outputs_; }
+  [[nodiscard]] int kernel_parameters() const noexcept { return kernel_parameters_; }
 
  private:
   enum class Stage { empty, adding, ready, gradient };
 
-  int inducing_, dims_, outputs_;
+  int inducing_, dims_, outputs_, kernel_parameters_;
   Stage stage_ = Stage::empty;
   Buffer memory_;
   void* model_;

@@ -28,7 +28,7 @@ OPTCORE_HD Status Model<T>::attach(Arena& arena, const Tables<T>& tables) noexce
   factor_ = {table(tables.factor), tables.points, tables.stride};
   weights_ = {table(tables.weights), tables.outputs, rows(), tables.stride};
   scale_ = {table(tables.scales), tables.dims};
-  prior_mean_ = {table(tables.mean), tables.outputs};
+  prior_mean_ = {table(tables.mean), tables.mean_count};
   return Status::ok;
 }
 

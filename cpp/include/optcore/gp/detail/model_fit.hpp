@@ -25,7 +25,10 @@ OPTCORE_HD Status Model<T>::fit(MatrixView<const T> X, MatrixView<const T> Y,
   size_ = factor_.size = inverse_.size = n;
   const T to_unit = static_cast<T>(input_scale(family_));
   for (int f = 0; f < d; ++f) scale_[f] = composite ? T(1) : to_unit / hyper.length_scales[f];
-  for (int o = 0; o < outputs_; ++o) prior_mean_[o] = hyper.mean.size > 0 ? hyper.mean[o] : T(0);
+  prior_mean_.size = max(outputs_, hyper.mean.size);
+  for (int i = 0; i < prior_mean_.size; ++i) {
+    prior_mean_[i] = hyper.mean.size > 0 ? hyper.mean[i] : T(0);
+  }
   for (int f = 0; f < d; ++f) {
     T* const feature = inputs_.feature(f);
     for (int i = 0; i < n; ++i) feature[i] = X(i, f) * scale_[f];
@@ -43,7 +46,7 @@ OPTCORE_HD Status Model<T>::fit(MatrixView<const T> X, MatrixView<const T> Y,
   }
   for (int o = 0; o < outputs_; ++o) {
     T* const z = whitened_.row_data(o);
-    for (int i = 0; i < n; ++i) z[i] = Y(i, o) - prior_mean_[o];
+    for (int i = 0; i < n; ++i) z[i] = Y(i, o) - prior_mean_at(o, X.row_data(i));
     detail::set_zero(z + n, whitened_.cols - n);
   }
   return factor_points();
@@ -150,7 +153,7 @@ OPTCORE_HD Status Model<T>::append(VectorView<const T> x, VectorView<const T> y)
   for (int o = 0; o < outputs_; ++o) {
     T* const z = whitened_.row_data(o);
     T* const w = weights_.row_data(o);
-    const T innovation = (y[o] - prior_mean_[o] - linalg::dot(l, z, rows())) * inverse;
+    const T innovation = (y[o] - prior_mean_at(o, x.data) - linalg::dot(l, z, rows())) * inverse;
     z[n] = innovation;
     w[n] = innovation * inverse;
     for (int i = 0; i < n; ++i) w[i] -= w[n] * m[i];

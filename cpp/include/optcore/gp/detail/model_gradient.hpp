@@ -68,6 +68,12 @@ OPTCORE_HD void Model<T>::mean_gradient(MatrixView<const T> queries, MatrixView<
   this->mean(queries, mean);
   for (int m = 0; m < queries.rows; ++m) {
     contract_slopes(queries.row_data(m), weights_, T(1), gradient.row_data(m));
+    if (!has_linear_mean()) continue;
+    for (int o = 0; o < outputs_; ++o) {
+      for (int f = 0; f < inputs_.dims; ++f) {
+        gradient(m, o * inputs_.dims + f) += mean_slopes(o)[f];
+      }
+    }
   }
 }
 

@@ -61,6 +61,7 @@ OPTCORE_HD void Model<T>::predict_joint(MatrixView<const T> queries, MatrixView<
     }
     return 0;
   });
+  add_linear_mean(queries, mean);
 }
 
 }  // namespace optcore::inline OPTCORE_ISA::gp

@@ -171,6 +171,7 @@ OPTCORE_HD void Model<T>::mean(MatrixView<const T> queries, MatrixView<T> mean) 
     if (o < outputs_) mean_of<F, 1>(queries, mean, o);
     return 0;
   });
+  add_linear_mean(queries, mean);
 }
 
 template <class T>
@@ -302,6 +303,7 @@ OPTCORE_HD void Model<T>::predict(MatrixView<const T> queries, MatrixView<T> mea
     }
     return 0;
   });
+  add_linear_mean(queries, mean);
 }
 
 }  // namespace optcore::inline OPTCORE_ISA::gp

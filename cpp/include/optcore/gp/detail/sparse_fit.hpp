@@ -5,7 +5,8 @@
 namespace optcore::inline OPTCORE_ISA::gp {
 
 template <class T>
-OPTCORE_HD void Sparse<T>::bind(Arena& arena, int inducing, int dims, int outputs) noexcept {
+OPTCORE_HD void Sparse<T>::bind(Arena& arena, int inducing, int dims, int outputs,
+                                int kernel_parameters) noexcept {
   const int rows = linalg::whole_tiles<T>(inducing);
   const int stride = linalg::padded_stride<T>(inducing);
   const std::ptrdiff_t tile = linalg::tile_rows<T>;
@@ -38,7 +39,9 @@ OPTCORE_HD void Sparse<T>::bind(Arena& arena, int inducing, int dims, int output
   alpha_ = arena.matrix<T>(outputs, block);
   block_ = arena.array<T>(static_cast<std::size_t>(block) * static_cast<std::size_t>(dims));
   slopes_ = arena.array<T>(static_cast<std::size_t>(rows));
-  sums_ = arena.array<T>(static_cast<std::size_t>(dims) + 1);
+  sums_ = arena.array<T>(static_cast<std::size_t>(max(dims + 1, kernel_parameters)));
+  self_ = {arena.array<T>(static_cast<std::size_t>(dims * native_lanes<T>)), dims, native_lanes<T>};
+  composite_.bind(arena, kernel_parameters);
   workspace_ = arena.array<T>(linalg::factor_workspace<T>(inducing));
 }
 
@@ -62,37 +65,49 @@ template <class T>
 OPTCORE_HD Status Sparse<T>::begin(MatrixView<const T> Z, const Hyperparameters<T>& hyper,
                                    T jitter) noexcept {
   const int m = inducing_, d = inputs_.dims;
-  if (Z.rows != m || Z.cols != d || hyper.length_scales.size != d ||
+  const bool composite = hyper.family == KernelFamily::composite;
+  if (Z.rows != m || Z.cols != d || hyper.length_scales.size != (composite ? 0 : d) ||
       (hyper.mean.size != 0 && hyper.mean.size != outputs())) {
     return Status::shape_mismatch;
   }
   if (hyper.point_noise.size != 0 || !is_known(hyper.family) ||
-      hyper.family == KernelFamily::composite || !detail::all_positive(hyper.length_scales) ||
-      !(hyper.variance > T(0)) || !(hyper.noise > T(0)) ||
-      !is_finite(hyper.variance + hyper.noise) || !(jitter >= T(0)) || !is_finite(jitter)) {
+      !detail::all_positive(hyper.length_scales) || !(hyper.variance > T(0)) ||
+      !(hyper.noise > T(0)) || !is_finite(hyper.variance + hyper.noise) || !(jitter >= T(0)) ||
+      !is_finite(jitter)) {
     return Status::invalid_argument;
   }
   if (!detail::all_finite(Z)) return Status::not_finite;
+  if (composite) {
+    const Status set = composite_.set(hyper.nodes, hyper.parameters, d);
+    if (failed(set)) return set;
+  }
   family_ = hyper.family;
   variance_ = hyper.variance;
   noise_ = hyper.noise;
-  jitter_ = jitter * hyper.variance;
+  jitter_ = jitter;
   for (int o = 0; o < outputs(); ++o) prior_mean_[o] = hyper.mean.size > 0 ? hyper.mean[o] : T(0);
-  with_stationary(family_, [&]<KernelFamily F>() {
-    for (int f = 0; f < d; ++f) {
-      scale_[f] = static_cast<T>(Correlation<F>::input_scale) / hyper.length_scales[f];
-      T* const feature = inputs_.feature(f);
-      for (int i = 0; i < m; ++i) feature[i] = Z(i, f) * scale_[f];
-      detail::set_zero(feature + m, inputs_.stride - m);
-    }
-    fill_covariance<F, T>(inputs_, variance_, jitter_, factor_);
-  });
+  for (int f = 0; f < d; ++f) {
+    scale_[f] = composite ? T(1) : static_cast<T>(input_scale(family_)) / hyper.length_scales[f];
+    T* const feature = inputs_.feature(f);
+    for (int i = 0; i < m; ++i) feature[i] = Z(i, f) * scale_[f];
+    detail::set_zero(feature + m, inputs_.stride - m);
+  }
+  T largest = variance_ * (1 + jitter_);
+  if (composite) {
+    composite_.fill(inputs_, T(0), factor_, block_);
+    largest = T(0);
+    for (int i = 0; i < m; ++i) largest = max(largest, factor_(i, i) *= 1 + jitter_);
+  } else {
+    with_stationary(family_, [&]<KernelFamily F>() {
+      fill_covariance<F, T>(inputs_, variance_, variance_ * jitter_, factor_);
+    });
+  }
   rows_ = 0;
-  squares_ = 0;
+  squares_ = prior_ = 0;
   detail::set_zero(gram_.data, static_cast<std::ptrdiff_t>(gram_.stride) * linalg::padded<T>(m));
   detail::set_zero(moments_.data, static_cast<std::ptrdiff_t>(outputs()) * moments_.stride);
-  const Status status = linalg::factor(factor_, workspace_, &failing_pivot_,
-                                       detail::minimum_pivot(variance_ + jitter_));
+  const Status status =
+      linalg::factor(factor_, workspace_, &failing_pivot_, detail::minimum_pivot(largest));
   if (failed(status)) return status;
   linalg::invert<T>(factor_, inverse_);
   detail::pack_triangle<T>(inverse_, T(-1), false, whiten_);
@@ -149,6 +164,22 @@ OPTCORE_HD void Sparse<T>::fill_cross(int count) noexcept {
 }
 
 template <class T>
+OPTCORE_HD void Sparse<T>::fill_cross_composite(int count) noexcept {
+  constexpr int run = CompositeKernel<T>::run;
+  const int d = inputs_.dims, whole = whole_columns(count);
+  for (int k = 0; k < whole; ++k) {
+    for (int i = 0; i < cross_.rows; i += run) {
+      alignas(64) T values[run];
+      const int rows = min(run, cross_.rows - i);
+      if (k < count) composite_.values(inputs_, i, rows, block_ + k * d, -1, values);
+      for (int p = 0; p < rows; ++p) {
+        cross_(i + p, k) = k < count && i + p < inducing_ ? values[p] : T(0);
+      }
+    }
+  }
+}
+
+template <class T>
 OPTCORE_HD Status Sparse<T>::add(MatrixView<const T> X, MatrixView<const T> Y) noexcept {
   constexpr int W = native_lanes<T>, H = linalg::tile_rows<T>;
   if (X.cols != inputs_.dims || Y.cols != outputs() || X.rows != Y.rows) {
@@ -159,6 +190,7 @@ OPTCORE_HD Status Sparse<T>::add(MatrixView<const T> X, MatrixView<const T> Y) n
     const int count = min(block, X.rows - first), whole = whole_columns(count);
     scale_block(X, first, count);
     cross(count);
+    for (int k = 0; k < count; ++k) prior_ += prior_variance_at(k);
     linalg::multiply_panels(whiten_, linalg::Shape::lower, cross_, whole, product_);
     for (int o = 0; o < outputs(); ++o) {
       for (int k = 0; k < count; ++k) {
@@ -196,6 +228,38 @@ OPTCORE_HD T Sparse<T>::trace_of_gram() const noexcept {
 }
 
 template <class T>
+OPTCORE_HD void Sparse<T>::statistics(SparseStatistics<T>& out) const noexcept {
+  for (int i = 0; i < inducing_; ++i) {
+    for (int j = 0; j <= i; ++j) out.gram(i, j) = -gram_(i, j);
+    for (int o = 0; o < outputs(); ++o) out.moments(o, i) = moments_(o, i);
+  }
+  out.squares = squares_;
+  out.prior = prior_;
+  out.rows = rows_;
+}
+
+template <class T>
+OPTCORE_HD Status Sparse<T>::restore(const SparseStatistics<const T>& saved) noexcept {
+  if (saved.gram.rows != inducing_ || saved.gram.cols != inducing_ ||
+      saved.moments.rows != outputs() || saved.moments.cols != inducing_) {
+    return Status::shape_mismatch;
+  }
+  if (!detail::all_finite(saved.gram) || !detail::all_finite(saved.moments) ||
+      !is_finite(saved.squares + saved.prior)) {
+    return Status::not_finite;
+  }
+  if (saved.rows < 0) return Status::invalid_argument;
+  for (int i = 0; i < inducing_; ++i) {
+    for (int j = 0; j <= i; ++j) gram_(i, j) = -saved.gram(i, j);
+    for (int o = 0; o < outputs(); ++o) moments_(o, i) = saved.moments(o, i);
+  }
+  squares_ = saved.squares;
+  prior_ = saved.prior;
+  rows_ = saved.rows;
+  return Status::ok;
+}
+
+template <class T>
 OPTCORE_HD Status Sparse<T>::finish() noexcept {
   const int m = inducing_;
   for (int j = 0; j < m; ++j) {
@@ -218,7 +282,7 @@ OPTCORE_HD Status Sparse<T>::finish() noexcept {
   }
   const T n = static_cast<T>(rows_), count = static_cast<T>(outputs());
   const T determinant = (n - static_cast<T>(m)) * log(noise_) + linalg::log_determinant<T>(inner_);
-  const T missing = max(T(0), n * variance_ - trace_of_gram());  // trace of K - Q
+  const T missing = max(T(0), prior_ - trace_of_gram());  // trace of K - Q
   bound_ = T(-0.5) * ((squares_ - explained) / noise_ +
                       count * (determinant + n * log(2 * pi<T>) + missing / noise_));
 
@@ -259,7 +323,7 @@ OPTCORE_HD void Sparse<T>::predict(MatrixView<const T> queries, MatrixView<T> me
       }
     }
     linalg::multiply_panels(whiten_, linalg::Shape::lower, cross_, whole, product_);
-    for (int k = 0; k < count; ++k) variance[first + k] = variance_ - squares(k);
+    for (int k = 0; k < count; ++k) variance[first + k] = prior_variance_at(k) - squares(k);
     linalg::multiply_panels(posterior_, linalg::Shape::lower, cross_, whole, product_);
     for (int k = 0; k < count; ++k) {
       variance[first + k] = max(T(0), variance[first + k] + noise_ * squares(k));

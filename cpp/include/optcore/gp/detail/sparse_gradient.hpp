@@ -35,7 +35,7 @@ OPTCORE_HD void Sparse<T>::begin_gradient() noexcept {
   const auto clear = [&] {
     detail::set_zero(factor_.data, static_cast<std::ptrdiff_t>(factor_.stride) * padded);
   };
-  detail::set_zero(sums_, inputs_.dims + 1);
+  detail::set_zero(sums_, max(inputs_.dims + 1, composite_.parameters()));
   residuals_ = 0;
 
   // d Kmm, contracted at once: its terms are those of `inputs_` as a block of rows
@@ -66,9 +66,11 @@ OPTCORE_HD void Sparse<T>::begin_gradient() noexcept {
       }
       on_diagonal += factor_(j, j);
     }
-    with_stationary(family_, [&]<KernelFamily F>() { contract<F>(product_, columns); });
+    contract(product_, columns, first);
   }
-  sums_[inputs_.dims] += jitter_ * on_diagonal;  // the jitter is a fraction of the variance
+  if (family_ != KernelFamily::composite) {  // the jitter is a fraction of the variance
+    sums_[inputs_.dims] += jitter_ * variance_ * on_diagonal;
+  }
 
   // left_ <- -o Q, symmetric
   clear();
@@ -86,7 +88,7 @@ OPTCORE_HD void Sparse<T>::begin_gradient() noexcept {
 
 template <class T>
 template <KernelFamily F>
-OPTCORE_HD void Sparse<T>::contract(Panels g, int count) noexcept {
+OPTCORE_HD void Sparse<T>::contract_stationary(Panels g, int count) noexcept {
   constexpr int W = native_lanes<T>, H = linalg::tile_rows<T>;
   const int d = inputs_.dims, rows = linalg::padded<T>(inducing_);
   for (int k = 0; k < count; ++k) {
@@ -113,6 +115,35 @@ OPTCORE_HD void Sparse<T>::contract(Panels g, int count) noexcept {
       sums_[f] += variance_ * sum(total);
     }
   }
+}
+
+template <class T>
+OPTCORE_HD void Sparse<T>::contract_composite(Panels g, int count, int first) noexcept {
+  constexpr int run = CompositeKernel<T>::run;
+  const int rows = linalg::padded<T>(inducing_);
+  alignas(64) T weights[run];
+  for (int k = 0; k < count; ++k) {
+    const int self = first < 0 ? -1 : first + k;
+    for (int i = 0; i < rows; i += run) {
+      const int length = min(run, rows - i);
+      for (int p = 0; p < length; ++p) {
+        weights[p] = i + p < inducing_ ? g(i + p, k) : T(0);
+        if (i + p == self) weights[p] *= 1 + jitter_;
+      }
+      composite_.add_slopes(inputs_, i, length, block_ + k * inputs_.dims, self, weights, sums_,
+                            nullptr);
+    }
+  }
+}
+
+template <class T>
+OPTCORE_HD void Sparse<T>::contract_prior(const T* x, T weight) noexcept {
+  constexpr int W = native_lanes<T>;
+  for (int f = 0; f < inputs_.dims; ++f) {
+    for (int lane = 0; lane < W; ++lane) self_.feature(f)[lane] = x[f];
+  }
+  alignas(64) T weights[W] = {weight};
+  composite_.add_slopes(self_, 0, W, x, 0, weights, sums_, nullptr);
 }
 
 template <class T>
@@ -143,7 +174,11 @@ OPTCORE_HD Status Sparse<T>::add_gradient(MatrixView<const T> X, MatrixView<cons
         }
       }
     }
-    with_stationary(family_, [&]<KernelFamily F>() { contract<F>(product_, count); });
+    contract(product_, count, -1);
+    if (family_ == KernelFamily::composite) {
+      const T weight = T(-0.5) * static_cast<T>(outputs()) / noise_;
+      for (int k = 0; k < count; ++k) contract_prior(block_ + k * inputs_.dims, weight);
+    }
   }
   return Status::ok;
 }
@@ -152,10 +187,16 @@ template <class T>
 OPTCORE_HD void Sparse<T>::finish_gradient(BoundGradient<T>& out) noexcept {
   const T n = static_cast<T>(rows_), m = static_cast<T>(inducing_);
   const T count = static_cast<T>(outputs());
-  for (int f = 0; f < out.log_length_scales.size; ++f) out.log_length_scales[f] = T(-2) * sums_[f];
-  out.log_variance = sums_[inputs_.dims] - count * n * variance_ / (2 * noise_);
+  if (family_ == KernelFamily::composite) {
+    for (int p = 0; p < out.parameters.size; ++p) out.parameters[p] = sums_[p];
+  } else {
+    for (int f = 0; f < out.log_length_scales.size; ++f) {
+      out.log_length_scales[f] = T(-2) * sums_[f];
+    }
+    out.log_variance = sums_[inputs_.dims] - count * n * variance_ / (2 * noise_);
+  }
   const T inverse_trace = (n - m + noise_ * trace_) / noise_;  // of (Q + noise I)^-1
-  const T missing = n * variance_ - trace_of_gram();
+  const T missing = prior_ - trace_of_gram();
   out.log_noise =
       T(0.5) * noise_ * (residuals_ - count * inverse_trace + count * missing / (noise_ * noise_));
 }
