@@ -50,6 +50,7 @@ struct Sized {
         d.set_row(k, i, p.C + at * n, input, p.lg[at], p.ug[at], p.l1[at], p.l2[at]);
       }
     }
+    s.equilibrate();
   }
 
   static OcpInfo solve(void* object, OcpSize, const double* x0, bool warm,

@@ -141,6 +141,35 @@ class ActiveSet {
     return result;
   }
 
+  /// One more Newton step at the solved problem's active set, with its factor: what rounding left of
+  /// stationarity goes, since multipliers follow the step and not the difference of large numbers.
+  /// @return false when the set would change.
+  bool refine(Data& d, OcpIterate<T>& it, Riccati<T, Nx, Nu>& riccati) noexcept {
+    penalise<true>(d, it);
+    if (d.changed >= 0) return false;
+    riccati.solve(d, it.lin, it.dz);
+    const P zero = P::zero();
+    const auto follow = [zero](P y, P weight, P moved) {
+      const P next = fnma(weight, moved, y);
+      return detail::where_positive(y, max(next, zero),
+                                    detail::where_positive(-y, min(next, zero), zero));
+    };
+    for (int i = 0; i < d.stages() * d.zs(); i += P::lanes) {
+      follow(P::load(pull_ + i), P::load(it.weight + i), P::load(it.dz + i))
+          .store(it.multiplier + i);
+    }
+    for (int k = 0; k <= d.horizon(); ++k) {
+      for (int p = 0; p < d.row_packs(k); ++p) {
+        const int i = k * d.rs() + p * P::lanes;
+        follow(P::load(row_pull_ + i), P::load(it.row_weight + i), detail::row_along(d, k, p, it.dz))
+            .store(it.row_multiplier + i);
+      }
+    }
+    step(d, it, T(1));
+    multiply_hessian(d, it);
+    return true;
+  }
+
   /// Largest weight of an input, the unit of the penalty; of a state where inputs cost nothing.
   [[nodiscard]] static T input_scale(const Data& d) noexcept {
     T input = T(1e-12), state = 0;

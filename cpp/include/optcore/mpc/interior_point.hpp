@@ -89,6 +89,8 @@ class InteriorPoint {
     }
   }
 
+  [[nodiscard]] int iterations() const noexcept { return result_.iterations; }
+
   /// Multipliers of the last run; `only_active` leaves out those smaller than their gap.
   void keep_multipliers(const Data& d, OcpIterate<T>& it, bool only_active) const noexcept {
     const P scale = P::broadcast(only_active ? ActiveSet<T, Nx, Nu>::input_scale(d) : T(0));

@@ -64,9 +64,15 @@ struct OcpData : OcpShape<T, Nx, Nu> {
     take(l1, rs());
     take(l2, rs());
     x0 = arena.array<T>(static_cast<std::size_t>(xs()));
+    unit = arena.array<T>(static_cast<std::size_t>(zs()));
+    row_unit = arena.array<T>(static_cast<std::size_t>(rs()));
     counts = arena.array<int>(static_cast<std::size_t>(stages()));
     touched = arena.array<int>(static_cast<std::size_t>(nz()));
-    if (touched != nullptr) clear();
+    if (touched == nullptr) return;
+    for (int i = 0; i < zs(); ++i) unit[i] = 1;
+    for (int i = 0; i < rs(); ++i) row_unit[i] = 1;
+    cost_unit = 1;
+    clear();
   }
 
   /// No dynamics, no cost, no bounds, no rows.
@@ -98,11 +104,12 @@ struct OcpData : OcpShape<T, Nx, Nu> {
     T* row = dynamics + k * nx() * zs();
     T* column = columns + k * nz() * xs();
     for (int i = 0; i < nx(); ++i, row += zs()) {
-      for (int j = 0; j < nx(); ++j) row[j] = column[j * xs() + i] = A[i * nx() + j];
-      for (int j = 0; j < nu(); ++j) {
-        row[nx() + j] = column[(nx() + j) * xs() + i] = B[i * nu() + j];
+      const T per = T(1) / unit[i];
+      for (int j = 0; j < nx(); ++j) row[j] = column[j * xs() + i] = A[i * nx() + j] * unit[j] * per;
+      for (int j = nx(); j < nz(); ++j) {
+        row[j] = column[j * xs() + i] = B[i * nu() + j - nx()] * unit[j] * per;
       }
-      offset[k * xs() + i] = b != nullptr ? b[i] : T(0);
+      offset[k * xs() + i] = b != nullptr ? b[i] * per : T(0);
     }
     touch(k);
   }
@@ -110,14 +117,16 @@ struct OcpData : OcpShape<T, Nx, Nu> {
   /// Q (nx, nx), R (nu, nu) symmetric, S (nu, nx) or null for zero: u'S x. R and S unused at N.
   void set_hessian(int k, const T* Q, const T* R, const T* S) noexcept {
     T* h = hessian + k * nz() * zs();
+    const T per = T(1) / cost_unit;
     for (int i = 0; i < nx(); ++i) {
-      for (int j = 0; j < nx(); ++j) h[i * zs() + j] = Q[i * nx() + j];
+      for (int j = 0; j < nx(); ++j) h[i * zs() + j] = Q[i * nx() + j] * unit[i] * unit[j] * per;
     }
     for (int i = 0; k < horizon() && i < nu(); ++i) {
       T* row = h + (nx() + i) * zs();
-      for (int j = 0; j < nu(); ++j) row[nx() + j] = R[i * nu() + j];
+      const T own = unit[nx() + i] * per;
+      for (int j = 0; j < nu(); ++j) row[nx() + j] = R[i * nu() + j] * own * unit[nx() + j];
       for (int j = 0; j < nx(); ++j) {
-        row[j] = h[j * zs() + nx() + i] = S != nullptr ? S[i * nx() + j] : T(0);
+        row[j] = h[j * zs() + nx() + i] = S != nullptr ? S[i * nx() + j] * own * unit[j] : T(0);
       }
     }
     touch(k);
@@ -125,18 +134,20 @@ struct OcpData : OcpShape<T, Nx, Nu> {
 
   /// q (nx,), r (nu,); r unused at N.
   void set_gradient(int k, const T* q, const T* r) noexcept {
-    for (int i = 0; i < nx(); ++i) gradient[k * zs() + i] = q[i];
-    for (int i = 0; k < horizon() && i < nu(); ++i) gradient[k * zs() + nx() + i] = r[i];
+    T* g = gradient + k * zs();
+    const T per = T(1) / cost_unit;
+    for (int i = 0; i < nx(); ++i) g[i] = q[i] * unit[i] * per;
+    for (int i = 0; k < horizon() && i < nu(); ++i) g[nx() + i] = r[i] * unit[nx() + i] * per;
   }
 
   /// Bounds of x, 1 <= k <= N.
   void set_state_bounds(int k, const T* lower, const T* upper) noexcept {
-    for (int i = 0; k > 0 && i < nx(); ++i) set_bound(k * zs() + i, lower[i], upper[i]);
+    for (int i = 0; k > 0 && i < nx(); ++i) set_bound(k, i, lower[i], upper[i]);
   }
   /// Bounds of u, 0 <= k < N.
   void set_input_bounds(int k, const T* lower, const T* upper) noexcept {
     for (int i = 0; k < horizon() && i < nu(); ++i) {
-      set_bound(k * zs() + nx() + i, lower[i], upper[i]);
+      set_bound(k, nx() + i, lower[i], upper[i]);
     }
   }
 
@@ -145,10 +156,11 @@ struct OcpData : OcpShape<T, Nx, Nu> {
   void set_row(int k, int i, const T* c, const T* d, T lower, T upper, T price1,
                T price2) noexcept {
     bool moved = false;
+    const T per = T(1) / row_unit[i];
     for (int j = 0; j < nz(); ++j) {
       const bool is_state = j < nx();
       const bool present = is_state || (d != nullptr && k < horizon());
-      const T value = !present ? T(0) : (is_state ? c[j] : d[j - nx()]);
+      const T value = !present ? T(0) : (is_state ? c[j] : d[j - nx()]) * unit[j] * per;
       T& kept = coefficients[(k * nz() + j) * rs() + i];
       if (kept == value) continue;
       kept = value;
@@ -156,11 +168,12 @@ struct OcpData : OcpShape<T, Nx, Nu> {
       mark(j);
     }
     const int at = k * rs() + i;
-    row_low[at] = lower > -none ? lower : -2 * none;
-    row_high[at] = upper < none ? upper : 2 * none;
+    row_low[at] = lower > -none ? lower * per : -2 * none;
+    row_high[at] = upper < none ? upper * per : 2 * none;
     if (upper < none) upper_rows = true;
-    l1[at] = min(price1, none);
-    l2[at] = price2;
+    const T worth = row_unit[i] / cost_unit;
+    l1[at] = price1 < none ? price1 * worth : none;
+    l2[at] = price2 * worth * row_unit[i];
     if (moved) touch(k);
   }
 
@@ -191,15 +204,19 @@ struct OcpData : OcpShape<T, Nx, Nu> {
   T* coefficients = nullptr;                  ///< (N+1, nz, rs): rows along the lanes
   T *row_low = nullptr, *row_high = nullptr, *l1 = nullptr, *l2 = nullptr;  ///< (N+1, rs)
   int* counts = nullptr;                                                    ///< (N+1,) rows in use
+  /// What a 1 of a component of z, of a row's value and of the cost is in the caller's units.
+  T *unit = nullptr, *row_unit = nullptr;  ///< (zs,), (rs,)
+  T cost_unit = 1;
   int* touched = nullptr;  ///< components of z with a coefficient other than zero in some row
   int touched_count = 0;
   int changed = 0;          ///< last stage whose matrices changed since the factor; -1: none
   bool upper_rows = false;  ///< some row has an upper limit
 
  private:
-  void set_bound(int at, T lower, T upper) noexcept {
-    low[at] = lower > -none ? lower : -2 * none;
-    high[at] = upper < none ? upper : 2 * none;
+  void set_bound(int k, int j, T lower, T upper) noexcept {
+    const T per = T(1) / unit[j];
+    low[k * zs() + j] = lower > -none ? lower * per : -2 * none;
+    high[k * zs() + j] = upper < none ? upper * per : 2 * none;
   }
   void mark(int component) noexcept {
     int at = 0;

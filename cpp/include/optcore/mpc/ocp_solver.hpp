@@ -1,6 +1,7 @@
 #pragma once
 
 #include "optcore/mpc/certificate.hpp"
+#include "optcore/mpc/equilibrate.hpp"
 #include "optcore/mpc/interior_point.hpp"
 #include "optcore/mpc/residuals.hpp"
 
@@ -27,25 +28,41 @@ class OcpSolver {
     riccati_.attach(arena, data_);
     active_set_.attach(arena, data_);
     interior_point_.attach(arena, data_);
+    equilibration_.attach(arena, data_);
+    const auto count = static_cast<std::size_t>(data_.stages()) * data_.zs();
+    plan_ = arena.array<T>(count);
+    plan_multiplier_ = arena.array<T>(count);
+    scaled_ = false;
   }
 
   /// The problem, to be written before solve().
   [[nodiscard]] Data& data() noexcept { return data_; }
   [[nodiscard]] const Data& data() const noexcept { return data_; }
   void set_x0(const T* x0) noexcept {
-    for (int i = 0; i < data_.nx(); ++i) data_.x0[i] = x0[i];
+    for (int i = 0; i < data_.nx(); ++i) data_.x0[i] = x0[i] / data_.unit[i];
+  }
+
+  /// Chooses internal units for a badly scaled problem, once its data are written; they hold for
+  /// whatever is written later. Everything that goes in or comes out stays in the caller's units.
+  void equilibrate() noexcept {
+    if (!equilibration_.apply(data_)) return;
+    scaled_ = true;
+    reset();
   }
 
   // Solution.
-  [[nodiscard]] const T* x(int k) const noexcept { return iterate_.z + k * data_.zs(); }  ///< (nx,)
-  [[nodiscard]] const T* u(int k) const noexcept { return x(k) + data_.nx(); }            ///< (nu,)
+  /// (nx,)
+  [[nodiscard]] const T* x(int k) const noexcept {
+    return (scaled_ ? plan_ : iterate_.z) + k * data_.zs();
+  }
+  [[nodiscard]] const T* u(int k) const noexcept { return x(k) + data_.nx(); }  ///< (nu,)
   /// Multipliers of the bounds of (x, u) of stage k; positive at a lower bound, else negative.
   [[nodiscard]] const T* multipliers(int k) const noexcept {
-    return iterate_.multiplier + k * data_.zs();
+    return (scaled_ ? plan_multiplier_ : iterate_.multiplier) + k * data_.zs();
   }
   /// Multiplier of row i of stage k: positive pushes towards the lower limit's inside.
   [[nodiscard]] T row_multiplier(int k, int i) const noexcept {
-    return iterate_.row_multiplier[k * data_.rs() + i];
+    return iterate_.row_multiplier[k * data_.rs() + i] * data_.cost_unit / data_.row_unit[i];
   }
 
   /// Forgets the warm start.
@@ -55,6 +72,17 @@ class OcpSolver {
   /// warm solve that fails is repeated cold. Data that are not finite leave the solver ready for
   /// the next call.
   OcpInfo solve(bool warm, const OcpSettings& settings = {}) noexcept {
+    OcpInfo info = solve_in_own_units(warm, settings);
+    convert();
+    return info;
+  }
+
+ private:
+  using Active = ActiveSet<T, Nx, Nu>;
+  static constexpr int most_guess_steps = 4, most_cold_steps = 15, longest_pause = 15;
+  static constexpr int most_patient_steps = 60, most_refinements = 4;
+
+  OcpInfo solve_in_own_units(bool warm, const OcpSettings& settings) noexcept {
     OcpInfo info;
     if (!data_are_finite()) {
       reset();
@@ -72,25 +100,23 @@ class OcpSolver {
     const bool by_set = settings.method != OcpMethod::interior_point &&
                         (warm ? guess_active_set(settings, info)
                               : run_active_set(Active::Start::cold, settings, info));
-    bool solved = by_set;
+    bool solved = by_set && accept(settings, info);
     if (!solved && settings.method != OcpMethod::active_set) {
-      solved = interior_point(warm, settings, info);
+      if (by_set) forget();
+      solved = interior_point(warm && !by_set, settings, info);
     }
-    if (!solved && warm) return reset(), solve(false, settings);
+    if (!solved && warm) return reset(), solve_in_own_units(false, settings);
     if (!solved && info.status == Status::not_positive_definite && strengthen()) {
       return solve_again(settings);
     }
     if (!solved) diagnose(settings, info);
     warm_ = !failed(info.status);
-    if (!warm_) end_safely();
-    measure(info);
+    if (!warm_) {
+      end_safely();
+      static_cast<void>(measure(settings, info));
+    }
     return info;
   }
-
- private:
-  using Active = ActiveSet<T, Nx, Nu>;
-  static constexpr int most_guess_steps = 4, most_cold_steps = 15, longest_pause = 15;
-  static constexpr int most_patient_steps = 60;
 
   /// Everything that enters a solve besides matrices, which fail in the factor.
   [[nodiscard]] bool data_are_finite() const noexcept {
@@ -104,8 +130,9 @@ class OcpSolver {
   [[nodiscard]] bool one_stage_on() const noexcept {
     T here = 0, next = 0;
     for (int i = 0; i < data_.nx(); ++i) {
-      here += (data_.x0[i] - x(0)[i]) * (data_.x0[i] - x(0)[i]);
-      next += (data_.x0[i] - x(1)[i]) * (data_.x0[i] - x(1)[i]);
+      const T x0 = data_.x0[i], now = iterate_.z[i], then = iterate_.z[data_.zs() + i];
+      here += (x0 - now) * (x0 - now);
+      next += (x0 - then) * (x0 - then);
     }
     return next < here;
   }
@@ -165,8 +192,13 @@ class OcpSolver {
     }
     if (info.status == Status::max_iterations) diagnose(settings, info);
     warm_ = false;
-    if (failed(info.status)) end_safely();
-    measure(info);
+    if (info.status == Status::ok && !accept(settings, info)) {
+      info.status = Status::max_iterations;
+    }
+    if (failed(info.status)) {
+      end_safely();
+      static_cast<void>(measure(settings, info));
+    }
     return info;
   }
 
@@ -177,7 +209,7 @@ class OcpSolver {
     if (riccati_.proximal() == T(0)) {
       forget();
       OcpInfo more;
-      if (run_active_set(Active::Start::patient, settings, more)) {
+      if (run_active_set(Active::Start::patient, settings, more) && accept(settings, more)) {
         more.iterations += info.iterations;
         info = more;
         return;
@@ -232,7 +264,7 @@ class OcpSolver {
       info.status = r.status;
       exact_ = false;
       if (failed(r.status)) return false;
-      if (!finish_exactly) return true;
+      if (!finish_exactly) return measure(settings, info) || closer(settings, goal, info);
       const int size = data_.stages() * data_.zs();
       for (int i = 0; i < size; ++i) iterate_.spare[i] = iterate_.z[i];
       interior_point_.keep_multipliers(data_, iterate_, /*only_active=*/true);
@@ -240,24 +272,63 @@ class OcpSolver {
       const bool exact = run_active_set(Active::Start::guessed, settings, polish);
       info.iterations += polish.iterations;
       before += polish.iterations;
-      if (exact) return true;
+      if (exact && accept(settings, info)) return true;
+      exact_ = false;
       for (int i = 0; i < size; ++i) iterate_.z[i] = iterate_.spare[i];
       Active::multiply_hessian(data_, iterate_);
       interior_point_.keep_multipliers(data_, iterate_, /*only_active=*/false);
       info.method = OcpMethod::interior_point;
-      if (!goal.until_settled) return true;
+      if (!goal.until_settled) return measure(settings, info) || closer(settings, goal, info);
       goal.until_settled = false;
       goal.resume = true;
     }
   }
 
-  void measure(OcpInfo& info) noexcept {
+  /// On with the interior point when its own estimate of the residuals was too good.
+  bool closer(const OcpSettings& settings, typename InteriorPoint<T, Nx, Nu>::Goal goal,
+              OcpInfo& info) noexcept {
+    goal.resume = true;
+    for (int attempt = 0; attempt < 2; ++attempt) {
+      goal.tolerance *= T(0.03);
+      const int before = interior_point_.iterations();
+      const auto r = interior_point_.run(data_, iterate_, riccati_, goal);
+      info.iterations += r.iterations - before;
+      if (failed(r.status)) return false;
+      if (measure(settings, info)) return true;
+    }
+    return false;
+  }
+
+  /// The plan's residuals; "ok" is taken back when they are not what it says.
+  bool measure(const OcpSettings& settings, OcpInfo& info) noexcept {
     const auto r = ResidualsOf<T, Nx, Nu>::measure(data_, iterate_);
     info.objective = static_cast<double>(r.objective);
     info.gap = static_cast<double>(r.gap);
     info.primal = static_cast<double>(r.primal);
     info.dual = static_cast<double>(r.dual);
     info.max_slack = static_cast<double>(r.max_slack);
+    if (info.status != Status::ok) return true;
+    return r.within(max(static_cast<T>(settings.tolerance), T(1e4) * epsilon<T>()));
+  }
+
+  /// measure(), with steps of refinement where the active set is exact.
+  bool accept(const OcpSettings& settings, OcpInfo& info) noexcept {
+    for (int step = 0; !measure(settings, info); ++step) {
+      if (step == most_refinements || !active_set_.refine(data_, iterate_, riccati_)) return false;
+    }
+    return true;
+  }
+
+  /// The plan in the caller's units.
+  void convert() noexcept {
+    if (!scaled_) return;
+    for (int k = 0; k <= data_.horizon(); ++k) {
+      for (int j = 0; j < data_.nz(); ++j) {
+        const int i = k * data_.zs() + j;
+        plan_[i] = iterate_.z[i] * data_.unit[j];
+        plan_multiplier_[i] = iterate_.multiplier[i] * data_.cost_unit / data_.unit[j];
+      }
+    }
   }
 
   /// Zero inputs, no multipliers.
@@ -273,6 +344,7 @@ class OcpSolver {
   }
 
   bool warm_ = false;
+  bool scaled_ = false;  ///< the data's units are not the caller's
   bool exact_ = false;  ///< the last factor belongs to an exact active set
   typename Active::Outcome outcome_ = Active::Outcome::gave_up;
   int pause_ = 0, last_pause_ = 0;  ///< warm solves that leave the active set alone
@@ -281,6 +353,8 @@ class OcpSolver {
   Riccati<T, Nx, Nu> riccati_;
   ActiveSet<T, Nx, Nu> active_set_;
   InteriorPoint<T, Nx, Nu> interior_point_;
+  Equilibration<T, Nx, Nu> equilibration_;
+  T *plan_ = nullptr, *plan_multiplier_ = nullptr;  ///< in the caller's units, when scaled
 };
 
 }  // namespace optcore::inline OPTCORE_ISA::mpc

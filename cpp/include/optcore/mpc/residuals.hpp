@@ -4,7 +4,8 @@
 
 namespace optcore::inline OPTCORE_ISA::mpc {
 
-/// Optimality residuals of a trajectory and its multipliers, from the problem's data alone.
+/// Optimality residuals of a trajectory and its multipliers, from the problem's data alone and in
+/// the caller's units.
 template <class T>
 struct Residuals {
   T primal = 0;     ///< largest violation of a bound or hard row
@@ -12,6 +13,14 @@ struct Residuals {
   T gap = 0;        ///< mean of multiplier times room over all constraints
   T objective = 0;  ///< without the terms of x0 alone
   T max_slack = 0;  ///< largest violation of a priced row
+  T size = 1;       ///< largest number of the plan, at least 1
+  T pull = 1;       ///< largest multiplier, costate or gradient of the cost, at least 1
+
+  /// Is every residual within `tolerance` of the numbers it is the difference of?
+  [[nodiscard]] bool within(T tolerance) const noexcept {
+    return primal <= tolerance * size && dual <= tolerance * pull &&
+           gap <= tolerance * max(size, pull);
+  }
 };
 
 /// `it.z` follows the dynamics and `it.hz` is H z + g there; `it.lin` is overwritten.
@@ -31,17 +40,19 @@ class ResidualsOf {
     for (int k = 0; k <= d.horizon(); ++k) {
       for (int j = d.first(k); j < d.last(k); ++j) {
         const int i = k * d.zs() + j;
-        const T y = it.multiplier[i], z = it.z[i];
+        const T y = it.multiplier[i], z = it.z[i], unit = d.unit[j];
         r.objective += T(0.5) * z * (it.hz[i] + d.gradient[i]);
         if (d.low[i] > -Data::none) pair(max(y, T(0)), z - d.low[i]);
         if (d.high[i] < Data::none) pair(min(y, T(0)), d.high[i] - z);
-        r.primal = max(r.primal, max(d.low[i] - z, z - d.high[i]));
+        r.primal = max(r.primal, unit * max(d.low[i] - z, z - d.high[i]));
+        r.size = max(r.size, unit * abs(z));
       }
       for (int i = 0; i < d.counts[k]; ++i) row(d, it, k, i, pair, r);
     }
     r.objective += T(0.5) * cross_cost(d, it);
-    r.gap = count > 0 ? total / static_cast<T>(count) : T(0);
-    r.dual = stationarity(d, it);
+    r.objective *= d.cost_unit;
+    r.gap = count > 0 ? d.cost_unit * total / static_cast<T>(count) : T(0);
+    stationarity(d, it, r);
     return r;
   }
 
@@ -55,10 +66,10 @@ class ResidualsOf {
     const T excess = max(T(0), max(low - value, value - high));
     if (d.l1[at] < Data::none) {
       r.objective += excess * (d.l1[at] + T(0.5) * d.l2[at] * excess);
-      r.max_slack = max(r.max_slack, excess);
+      r.max_slack = max(r.max_slack, excess * d.row_unit[i]);
       pair(d.l1[at] + d.l2[at] * excess - abs(y), excess);
     } else {
-      r.primal = max(r.primal, excess);
+      r.primal = max(r.primal, excess * d.row_unit[i]);
     }
     if (low > -Data::none) pair(max(y, T(0)), max(T(0), value - low));
     if (high < Data::none) pair(min(y, T(0)), max(T(0), high - value));
@@ -73,15 +84,25 @@ class ResidualsOf {
     return total;
   }
 
-  static T stationarity(const Data& d, OcpIterate<T>& it) noexcept {
-    for (int i = 0; i < d.stages() * d.zs(); ++i) it.lin[i] = it.hz[i] - it.multiplier[i];
+  static void stationarity(const Data& d, OcpIterate<T>& it, Residuals<T>& r) noexcept {
+    for (int k = 0; k <= d.horizon(); ++k) {
+      for (int j = 0; j < d.zs(); ++j) {
+        const int i = k * d.zs() + j;
+        it.lin[i] = it.hz[i] - it.multiplier[i];
+        if (j < d.first(k) || j >= d.last(k)) continue;
+        r.pull = max(r.pull, d.cost_unit / d.unit[j] * max(abs(it.hz[i]), abs(it.multiplier[i])));
+      }
+    }
     detail::pull_rows(d, it.row_multiplier, it.lin);
-    T top = 0;
     for (int k = d.horizon() - 1; k >= 0; --k) {
       detail::costate_step(d, k, it.lin);
-      for (int j = d.nx(); j < d.nz(); ++j) top = max(top, abs(it.lin[k * d.zs() + j]));
+      for (int j = 0; k > 0 && j < d.nx(); ++j) {
+        r.pull = max(r.pull, d.cost_unit / d.unit[j] * abs(it.lin[k * d.zs() + j]));
+      }
+      for (int j = d.nx(); j < d.nz(); ++j) {
+        r.dual = max(r.dual, d.cost_unit / d.unit[j] * abs(it.lin[k * d.zs() + j]));
+      }
     }
-    return top;
   }
 };
 
