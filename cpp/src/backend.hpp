@@ -71,8 +71,8 @@ struct ParticleKernels {
                  const ParticleSettings& settings, const double* z) noexcept;
   Status (*weigh)(ParticleState<double>& state, const ParticleSettings& settings,
                   VectorView<const double> log_likelihood) noexcept;
-  void (*resample)(VectorView<const double> cumulative, Resampling scheme, const RandomKey& key,
-                   int* ancestor) noexcept;
+  void (*resample)(VectorView<const double> weight, double total, Resampling scheme,
+                   const RandomKey& key, int* ancestor) noexcept;
 };
 
 /// What a whole sequence of observations says.

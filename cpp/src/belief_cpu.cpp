@@ -140,9 +140,9 @@ Status particle_weigh(ParticleState<double>& state, const ParticleSettings& sett
   return belief::weigh(state, settings, log_likelihood);
 }
 
-void particle_resample(VectorView<const double> cumulative, Resampling scheme, const RandomKey& key,
-                       int* ancestor) noexcept {
-  belief::resample(cumulative, scheme, key, ancestor);
+void particle_resample(VectorView<const double> weight, double total, Resampling scheme,
+                       const RandomKey& key, int* ancestor) noexcept {
+  belief::resample(weight, total, scheme, key, ancestor);
 }
 
 constexpr BeliefKernels table = {

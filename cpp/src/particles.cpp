@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "backend.hpp"
+#include "optcore/belief/particle.hpp"
 
 namespace optcore::host {
 
@@ -17,6 +18,7 @@ ParticleFilter::ParticleFilter(int particles, int size, const ParticleSettings& 
   state_.key = key;
   state_.ess = particles;
   for (int i = particles; i < state_.stride; ++i) state_.log_weight[i] = -HUGE_VAL;
+  belief::detail::equalise(state_);
 }
 
 Status ParticleFilter::move(MatrixView<const double> states) noexcept {
@@ -26,6 +28,8 @@ Status ParticleFilter::move(MatrixView<const double> states) noexcept {
       if (!std::isfinite(states(i, a))) return Status::not_finite;
     }
   }
+  if (state_.pending) belief::detail::equalise(state_);
+  state_.pending = false;
   for (int i = 0; i < states.rows; ++i) {
     for (int a = 0; a < states.cols; ++a) {
       state_.x[static_cast<std::ptrdiff_t>(a) * state_.stride + i] = states(i, a);
@@ -37,7 +41,7 @@ Status ParticleFilter::move(MatrixView<const double> states) noexcept {
 Status ParticleFilter::set(MatrixView<const double> states) noexcept {
   const Status status = move(states);
   if (failed(status)) return status;
-  for (int i = 0; i < state_.particles; ++i) state_.log_weight[i] = 0;
+  belief::detail::equalise(state_);
   state_.ess = state_.particles;
   return Status::ok;
 }
@@ -53,31 +57,40 @@ Status ParticleFilter::step(const ConstantVelocity<double>& model,
 }
 
 void ParticleFilter::states(MatrixView<double> out) const noexcept {
-  for (int i = 0; i < out.rows; ++i) {
+  belief::for_each_particle(state_, [&](int i, int column) {
     for (int a = 0; a < out.cols; ++a) {
-      out(i, a) = state_.x[static_cast<std::ptrdiff_t>(a) * state_.stride + i];
+      out(i, a) = state_.x[static_cast<std::ptrdiff_t>(a) * state_.stride + column];
     }
-  }
+  });
 }
 
 void ParticleFilter::weights(VectorView<double> out) const noexcept {
   double total = 0;
-  for (int i = 0; i < out.size; ++i) total += out[i] = std::exp(state_.log_weight[i]);
+  for (int i = 0; i < out.size; ++i) {
+    total += out[i] = state_.pending ? 1 : std::exp(state_.log_weight[i]);
+  }
   for (int i = 0; i < out.size; ++i) out[i] /= total;
 }
 
 Status resample(VectorView<const double> weights, Resampling scheme, const RandomKey& key,
-                VectorView<double> cumulative, VectorView<int> ancestor) noexcept {
-  if (cumulative.size != weights.size || ancestor.size != weights.size || weights.size < 1) {
-    return Status::shape_mismatch;
+                VectorView<int> ancestor) noexcept {
+  if (ancestor.size != weights.size || weights.size < 1) return Status::shape_mismatch;
+  double totals[4] = {}, least[4] = {};  // four chains of additions
+  int i = 0;
+  for (; i + 4 <= weights.size; i += 4) {
+    for (int k = 0; k < 4; ++k) {
+      totals[k] += weights[i + k];
+      least[k] = weights[i + k] < least[k] ? weights[i + k] : least[k];
+    }
   }
-  double total = 0, least = 0;
-  for (int i = 0; i < weights.size; ++i) {
-    least = weights[i] < least ? weights[i] : least;
-    cumulative[i] = total += weights[i];
+  for (; i < weights.size; ++i) {
+    totals[0] += weights[i];
+    least[0] = weights[i] < least[0] ? weights[i] : least[0];
   }
-  if (least < 0 || !(total > 0) || !std::isfinite(total)) return Status::invalid_argument;
-  cpu::kernels().belief->particle.resample(cumulative, scheme, key, ancestor.data);
+  const double total = (totals[0] + totals[1]) + (totals[2] + totals[3]);
+  const bool negative = least[0] < 0 || least[1] < 0 || least[2] < 0 || least[3] < 0;
+  if (negative || !(total > 0) || !std::isfinite(total)) return Status::invalid_argument;
+  cpu::kernels().belief->particle.resample(weights, total, scheme, key, ancestor.data);
   return Status::ok;
 }
 

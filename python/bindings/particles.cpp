@@ -91,10 +91,8 @@ Array<int> resample(const Array<double>& weights, const std::string& resampling,
                     const RandomKey& key) {
   const auto w = vector_view(weights, "weights");
   Array<int> ancestor(w.size);
-  Array<double> cumulative(w.size);
   raise_if_failed(
-      host::resample(w, scheme_of(resampling), key, mutable_vector_view(cumulative, "cumulative"),
-                     mutable_vector_view(ancestor, "ancestor")),
+      host::resample(w, scheme_of(resampling), key, mutable_vector_view(ancestor, "ancestor")),
       "resample", "weights: need (n,) >= 0 with a positive, finite sum");
   return ancestor;
 }

@@ -24,10 +24,14 @@ struct ParticleState {
   int stride = 0;           ///< particles, rounded up to whole registers
   T* x = nullptr;           ///< (d, stride)
   T* next = nullptr;        ///< (d, stride)
-  T* log_weight = nullptr;  ///< (stride,) any common offset
+  T* log_weight = nullptr;  ///< (stride,) at most 0; -inf beyond the particles
   T* next_log = nullptr;    ///< (stride,)
-  T* cumulative = nullptr;  ///< (stride,)
-  int* ancestor = nullptr;  ///< (stride,)
+  T* weight = nullptr;      ///< (stride,) scratch
+  int* ancestor = nullptr;  ///< (stride,) marks of families (resampling.hpp) while `pending`
+  T log_mass = T(0);        ///< log of the sum of the weights
+  /// Resampled, but not yet copied: particle i is the column of x that the largest of the marks
+  /// 0 .. i names, and weights are equal. The next step reads them so; settle_families() copies.
+  bool pending = false;
   RandomKey key{};          ///< its step advances with each prediction
   T log_evidence = T(0);    ///< of the last measurement
   T ess = T(0);             ///< effective sample size after the last measurement
@@ -43,7 +47,7 @@ struct ParticleState {
     s.next = arena.array<T>(d * n);
     s.log_weight = arena.array<T>(n);
     s.next_log = arena.array<T>(n);
-    s.cumulative = arena.array<T>(n);
+    s.weight = arena.array<T>(n);
     s.ancestor = arena.array<int>(n);
     return s;
   }

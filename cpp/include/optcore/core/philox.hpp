@@ -37,28 +37,56 @@ struct Count {
   }
 };
 
-/// High and low halves of the 64-bit products of 32-bit words.
+/// High and low halves of the 64-bit products of 32-bit words. A register of words is kept as two
+/// of 64-bit lanes, its even and its odd words: products read the low half of a lane alone, so what
+/// stands in the high half need not be cleared, and halves meet again only at the end.
 template <int W>
-OPTCORE_INLINE void multiply_wide(typename PackStorage<std::uint32_t, W>::type a, std::uint32_t b,
-                                  typename PackStorage<std::uint32_t, W>::type& high,
-                                  typename PackStorage<std::uint32_t, W>::type& low) noexcept {
-  if constexpr (W == 1) {
-    const std::uint64_t product = static_cast<std::uint64_t>(a) * b;
-    high = static_cast<std::uint32_t>(product >> 32);
-    low = static_cast<std::uint32_t>(product);
-  } else {
-    static_assert(W == random_lanes);
-    using Wide = typename PackStorage<std::uint64_t, W / 2>::type;
-    using Words = typename PackStorage<std::uint32_t, W>::type;
-    constexpr std::uint64_t mask = 0xFFFFFFFFu;
-    const Wide factor = Wide{} + static_cast<std::uint64_t>(b);
-    const Wide pairs = __builtin_bit_cast(Wide, a);
-    const Wide even = OPTCORE_EVEN_PRODUCTS(Wide, pairs, factor);
-    const Wide odd = OPTCORE_EVEN_PRODUCTS(Wide, pairs >> 32, factor);
-    high = __builtin_bit_cast(Words, (even >> 32) | (odd & ~mask));
-    low = __builtin_bit_cast(Words, (even & mask) | (odd << 32));
+struct WideWords {
+  using Words = typename PackStorage<std::uint32_t, W>::type;
+  using Wide = typename PackStorage<std::uint64_t, W / 2>::type;
+  Wide even, odd;
+
+  OPTCORE_INLINE static WideWords of(Words words) noexcept {
+    const Wide pairs = __builtin_bit_cast(Wide, words);
+    return {pairs, pairs >> 32};
   }
-}
+  OPTCORE_INLINE Words words() const noexcept {
+    constexpr std::uint64_t mask = 0xFFFFFFFFu;
+    return __builtin_bit_cast(Words, (even & mask) | (odd << 32));
+  }
+  OPTCORE_INLINE WideWords times(std::uint32_t b) const noexcept {
+    const Wide factor = Wide{} + static_cast<std::uint64_t>(b);
+    return {OPTCORE_EVEN_PRODUCTS(Wide, even, factor), OPTCORE_EVEN_PRODUCTS(Wide, odd, factor)};
+  }
+  OPTCORE_INLINE WideWords high() const noexcept { return {even >> 32, odd >> 32}; }
+  OPTCORE_INLINE WideWords low() const noexcept { return *this; }
+  OPTCORE_INLINE friend WideWords operator^(WideWords a, WideWords b) noexcept {
+    return {a.even ^ b.even, a.odd ^ b.odd};
+  }
+  OPTCORE_INLINE friend WideWords operator^(WideWords a, std::uint32_t key) noexcept {
+    return {a.even ^ static_cast<std::uint64_t>(key), a.odd ^ static_cast<std::uint64_t>(key)};
+  }
+};
+
+/// The same of one word.
+template <>
+struct WideWords<1> {
+  std::uint64_t word;
+
+  OPTCORE_INLINE static WideWords of(std::uint32_t w) noexcept { return {w}; }
+  OPTCORE_INLINE std::uint32_t words() const noexcept { return static_cast<std::uint32_t>(word); }
+  OPTCORE_INLINE WideWords times(std::uint32_t b) const noexcept {
+    return {static_cast<std::uint64_t>(words()) * b};
+  }
+  OPTCORE_INLINE WideWords high() const noexcept { return {word >> 32}; }
+  OPTCORE_INLINE WideWords low() const noexcept { return {words()}; }
+  OPTCORE_INLINE friend WideWords operator^(WideWords a, WideWords b) noexcept {
+    return {a.word ^ b.word};
+  }
+  OPTCORE_INLINE friend WideWords operator^(WideWords a, std::uint32_t key) noexcept {
+    return {a.word ^ key};
+  }
+};
 
 }  // namespace detail
 
@@ -66,16 +94,20 @@ OPTCORE_INLINE void multiply_wide(typename PackStorage<std::uint32_t, W>::type a
 template <int W>
 OPTCORE_INLINE PhiloxBlock<W> philox4x32(PhiloxBlock<W> c, std::uint32_t k0,
                                          std::uint32_t k1) noexcept {
-  using Words = typename PhiloxBlock<W>::Words;
+  using Wide = detail::WideWords<W>;
+  Wide c0 = Wide::of(c.word[0]), c1 = Wide::of(c.word[1]);
+  Wide c2 = Wide::of(c.word[2]), c3 = Wide::of(c.word[3]);
   for (int round = 0; round < detail::philox_rounds; ++round) {
-    Words high0, low0, high1, low1;
-    detail::multiply_wide<W>(c.word[0], detail::philox_multiplier[0], high0, low0);
-    detail::multiply_wide<W>(c.word[2], detail::philox_multiplier[1], high1, low1);
-    c = {high1 ^ c.word[1] ^ k0, low1, high0 ^ c.word[3] ^ k1, low0};
+    const Wide a = c0.times(detail::philox_multiplier[0]);
+    const Wide b = c2.times(detail::philox_multiplier[1]);
+    c0 = b.high() ^ c1 ^ k0;
+    c1 = b.low();
+    c2 = a.high() ^ c3 ^ k1;
+    c3 = a.low();
     k0 += detail::philox_weyl[0];
     k1 += detail::philox_weyl[1];
   }
-  return c;
+  return {{c0.words(), c1.words(), c2.words(), c3.words()}};
 }
 
 /// The words of items index, index + 1, ... (one a lane). `draw` counts the blocks of one item.

@@ -79,7 +79,7 @@ OPTCORE_INLINE void sine_cosine_of_turn(Pack<T, W> u, Pack<T, W>& sine,
 template <class T, int W>
 OPTCORE_INLINE void box_muller(Pack<T, W> u, Pack<T, W> turn, Pack<T, W>& a,
                                Pack<T, W>& b) noexcept {
-  const Pack<T, W> radius = sqrt(Pack<T, W>::broadcast(T(-2)) * log(u));
+  const Pack<T, W> radius = sqrt(Pack<T, W>::broadcast(T(-2)) * log_of_normal(u));
   Pack<T, W> sine, cosine;
   sine_cosine_of_turn(turn, sine, cosine);
   a = radius * cosine;
@@ -188,8 +188,8 @@ OPTCORE_HD inline void fill_gamma(const RandomKey& key, std::uint32_t first,
       const P v = root * root * root;
       const P safe = max(v, P::broadcast(1e-20f));
       const P u = detail::open_uniform<W>(block.word[2 + side]);
-      const P bound = fma(half * x[side], x[side], d * ((one - v) + log(safe)));
-      const auto kept = (log(u).v < bound.v) & (v.v > P::zero().v);
+      const P bound = fma(half * x[side], x[side], d * ((one - v) + log_of_normal(safe)));
+      const auto kept = (log_of_normal(u).v < bound.v) & (v.v > P::zero().v);
       const P value = {kept ? (d * v).v : P::broadcast(-1.0f).v};
       value.store(values[side]);
     }

@@ -216,6 +216,49 @@ OPTCORE_INLINE Pack<T, W> sqrt(Pack<T, W> x) noexcept {
   }
 }
 
+namespace detail {
+
+/// log(x) for normal x > 0; `unshifted` is the exponent's bias.
+template <class T, int W>
+OPTCORE_INLINE Pack<T, W> log_normal(Pack<T, W> x, Pack<T, W> unshifted) noexcept {
+  using Bits = FloatBits<T>;
+  using Words = Words<T, W>;
+  using P = Pack<T, W>;
+  using Word = typename Bits::Word;
+  const P one = P::broadcast(T(1));
+  // m in [sqrt(1/2), sqrt(2)), x = 2^k m
+  constexpr Word one_bits = Bits::bias << Bits::fraction;
+  constexpr Word mask = (Word(1) << Bits::fraction) - 1;
+  const auto bits = Words::of(x) + (one_bits - Bits::sqrt_half);
+  const P m = Words::value((bits & mask) + Bits::sqrt_half);
+  // exponent field to number without a conversion: put it behind 2^fraction
+  constexpr Word integer_bits = (Bits::bias + Bits::fraction) << Bits::fraction;
+  constexpr T integer_base = static_cast<T>(Word(1) << Bits::fraction);
+  const P k =
+      (Words::value((bits >> Bits::fraction) | integer_bits) - P::broadcast(integer_base)) -
+      unshifted;
+  const P f = m - one;
+  const P s = f / (f + P::broadcast(T(2)));
+  const P z = s * s;
+  const P half_square = P::broadcast(T(0.5)) * f * f;
+  const P tail = fma(z, log_tail(z), half_square);
+  const P small_part = fma(s, tail, k * P::broadcast(Bits::ln2_low));
+  return fma(k, P::broadcast(Bits::ln2_high), f - (half_square - small_part));
+}
+
+}  // namespace detail
+
+/// Natural logarithm of normal numbers above 0, nothing else: shorter by the special cases.
+template <class T, int W>
+OPTCORE_INLINE Pack<T, W> log_of_normal(Pack<T, W> x) noexcept {
+  if constexpr (OPTCORE_VECTOR_BYTES == 0 && W == 1) {
+    return {log(x.v)};
+  } else {
+    return detail::log_normal(
+        x, Pack<T, W>::broadcast(static_cast<T>(detail::FloatBits<T>::bias)));
+  }
+}
+
 /// Natural logarithm: -inf for 0, NaN for negative numbers and NaN, inf for inf; subnormals too.
 template <class T, int W>
 OPTCORE_INLINE Pack<T, W> log(Pack<T, W> x) noexcept {
@@ -223,34 +266,14 @@ OPTCORE_INLINE Pack<T, W> log(Pack<T, W> x) noexcept {
     return {log(x.v)};
   } else {
     using Bits = detail::FloatBits<T>;
-    using Words = detail::Words<T, W>;
     using P = Pack<T, W>;
-    using Word = typename Bits::Word;
-    const P one = P::broadcast(T(1));
     const P small = P::broadcast(Bits::smallest_normal);
     const P scaled = x * P::broadcast(Bits::subnormal_scale);
     const P normal = {x.v < small.v ? scaled.v : x.v};
     constexpr T unshifted = static_cast<T>(Bits::bias);
     const P offset = {x.v < small.v ? P::broadcast(unshifted + Bits::subnormal_shift).v
                                     : P::broadcast(unshifted).v};
-    // m in [sqrt(1/2), sqrt(2)), x = 2^k m
-    constexpr Word one_bits = Bits::bias << Bits::fraction;
-    constexpr Word mask = (Word(1) << Bits::fraction) - 1;
-    const auto bits = Words::of(normal) + (one_bits - Bits::sqrt_half);
-    const P m = Words::value((bits & mask) + Bits::sqrt_half);
-    // exponent field to number without a conversion: put it behind 2^fraction
-    constexpr Word integer_bits = (Bits::bias + Bits::fraction) << Bits::fraction;
-    constexpr T integer_base = static_cast<T>(Word(1) << Bits::fraction);
-    const P k =
-        (Words::value((bits >> Bits::fraction) | integer_bits) - P::broadcast(integer_base)) -
-        offset;
-    const P f = m - one;
-    const P s = f / (f + P::broadcast(T(2)));
-    const P z = s * s;
-    const P half_square = P::broadcast(T(0.5)) * f * f;
-    const P tail = fma(z, detail::log_tail(z), half_square);
-    const P small_part = fma(s, tail, k * P::broadcast(Bits::ln2_low));
-    P result = fma(k, P::broadcast(Bits::ln2_high), f - (half_square - small_part));
+    P result = detail::log_normal(normal, offset);
     const P zero = P::zero();
     const P infinite = P::broadcast(infinity<T>());
     const P outside = {x.v == zero.v ? (-infinite).v : P::broadcast(T(__builtin_nan(""))).v};

@@ -35,10 +35,8 @@ class ParticleFilter {
 };
 
 /// Ancestors (n,) of a new generation from weights (n,) >= 0 of any scale.
-/// @param cumulative (n,) scratch
 /// @return invalid_argument when the weights have no positive, finite sum.
 [[nodiscard]] Status resample(VectorView<const double> weights, Resampling scheme,
-                              const RandomKey& key, VectorView<double> cumulative,
-                              VectorView<int> ancestor) noexcept;
+                              const RandomKey& key, VectorView<int> ancestor) noexcept;
 
 }  // namespace optcore::host
