@@ -18,6 +18,8 @@ from harness.native import instructions
 
 RECORDS = Path(__file__).parent / "native" / "instructions.json"
 CALLS = {
+    "belief/step/s8": ("belief_probe", "step", "8"),
+    "belief/imm/d4": ("belief_probe", "imm", "4"),
     "gp/cholesky/n64": ("gp_probe", "cholesky", "64"),
     "gp/cholesky/n200": ("gp_probe", "cholesky", "200"),
     "gp/predict/n200_m1": ("gp_probe", "predict", "200"),

@@ -23,5 +23,9 @@ def cases() -> list[Case]:
         *(Case(f"belief/imm/d{d}", partial(continuous.imm, d=d)) for d in (4, 6)),
         Case("belief/dirichlet_sample/1e5", models.dirichlet_sample),
         Case("belief/value_iteration/100x10", models.value_iteration),
+        *(
+            Case(f"belief/batch/1e4x{s}", partial(discrete.batch, beliefs=10_000, states=s), "ms")
+            for s in (16, 64)
+        ),
         *(Case(f"belief/blr/d{d}", partial(models.regression, d=d)) for d in (20, 64, 200)),
     ]

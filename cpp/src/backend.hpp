@@ -93,6 +93,9 @@ struct BeliefKernels {
   Status (*discrete_sequence)(DiscreteState<double>& state,
                               MatrixView<const double> log_likelihoods, bool predict_first,
                               const SequenceOutput<double>& out) noexcept;
+  void (*discrete_batch)(DiscreteState<double>& single, MatrixView<double> beliefs,
+                         MatrixView<const double> log_likelihoods, VectorView<double> log_evidence,
+                         VectorView<Status> row_status, double* scratch) noexcept;
   Status (*boltzmann)(const double* from, const double* to, MatrixView<const double> goals,
                       VectorView<const double> betas, VectorView<double> log_likelihood) noexcept;
   SparseKernels sparse;

@@ -33,18 +33,18 @@ Status viterbi(VectorView<const double> log_prior, MatrixView<const double> log_
 
 namespace {
 
-std::size_t discrete_bytes(int states, bool with_transition) {
+std::size_t discrete_bytes(int states, bool with_transition, bool rounded) {
   Arena arena = Arena::measure();
-  (void)DiscreteState<double>::make(arena, states, with_transition);
+  (void)DiscreteState<double>::make(arena, states, with_transition, rounded);
   return arena.used();
 }
 
 }  // namespace
 
-DiscreteFilter::DiscreteFilter(int states, bool with_transition)
-    : buffer_(discrete_bytes(states, with_transition)) {
+DiscreteFilter::DiscreteFilter(int states, bool with_transition, bool rounded)
+    : buffer_(discrete_bytes(states, with_transition, rounded)) {
   Arena arena = buffer_.arena();
-  state_ = DiscreteState<double>::make(arena, states, with_transition);
+  state_ = DiscreteState<double>::make(arena, states, with_transition, rounded);
   (void)belief::set_prior<double>(state_, {});
 }
 
@@ -81,6 +81,48 @@ void DiscreteFilter::reset() noexcept { belief::reset(state_); }
 
 void DiscreteFilter::log_belief(VectorView<double> out) const noexcept {
   belief::log_belief(state_, out);
+}
+
+DiscreteBatch::DiscreteBatch(int beliefs, int states) {
+  const auto cut = [&](Arena& arena) {
+    single_ = DiscreteState<double>::make(arena, states, true);
+    beliefs_ = arena.matrix<double>(beliefs, single_.padded);
+    log_evidence_ = arena.vector<double>(beliefs);
+    row_status_ = arena.vector<Status>(beliefs);
+    scratch_ = arena.array<double>(10 * static_cast<std::size_t>(single_.padded));
+  };
+  Arena measure = Arena::measure();
+  cut(measure);
+  buffer_ = Buffer(measure.used());
+  Arena arena = buffer_.arena();
+  cut(arena);
+  (void)belief::set_prior<double>(single_, {});
+  reset();
+}
+
+Status DiscreteBatch::set(MatrixView<const double> transition,
+                          VectorView<const double> prior) noexcept {
+  Status status = belief::set_prior(single_, prior);
+  if (!failed(status)) status = belief::set_transition(single_, transition);
+  if (!failed(status)) reset();
+  return status;
+}
+
+Status DiscreteBatch::step(MatrixView<const double> log_likelihoods) noexcept {
+  if (log_likelihoods.rows != beliefs_.rows || log_likelihoods.cols != single_.states) {
+    return Status::shape_mismatch;
+  }
+  cpu::kernels().belief->discrete_batch(single_, beliefs_, log_likelihoods, log_evidence_,
+                                        row_status_, scratch_);
+  return Status::ok;
+}
+
+void DiscreteBatch::reset() noexcept {
+  for (int r = 0; r < beliefs_.rows; ++r) {
+    for (int j = 0; j < single_.padded; ++j) beliefs_(r, j) = single_.prior[j];
+    log_evidence_[r] = 0;
+    row_status_[r] = Status::ok;
+  }
 }
 
 GoalBelief::GoalBelief(MatrixView<const double> goals, VectorView<const double> betas)

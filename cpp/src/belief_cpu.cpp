@@ -4,6 +4,7 @@
 #include "optcore/belief/categorical.hpp"
 #include "optcore/belief/dirichlet.hpp"
 #include "optcore/belief/discrete.hpp"
+#include "optcore/belief/discrete_batch.hpp"
 #include "optcore/belief/discrete_sequence.hpp"
 #include "optcore/belief/discrete_smoother.hpp"
 #include "optcore/belief/goal.hpp"
@@ -34,6 +35,12 @@ Status discrete_step(DiscreteState<double>& state, VectorView<const double> log_
 Status discrete_sequence(DiscreteState<double>& state, MatrixView<const double> log_likelihoods,
                          bool predict_first, const SequenceOutput<double>& out) noexcept {
   return belief::filter_sequence(state, log_likelihoods, predict_first, out);
+}
+
+void discrete_batch(DiscreteState<double>& single, MatrixView<double> beliefs,
+                    MatrixView<const double> log_likelihoods, VectorView<double> log_evidence,
+                    VectorView<Status> row_status, double* scratch) noexcept {
+  belief::step_batch(single, beliefs, log_likelihoods, log_evidence, row_status, scratch);
 }
 
 Status boltzmann(const double* from, const double* to, MatrixView<const double> goals,
@@ -149,6 +156,7 @@ constexpr BeliefKernels table = {
     .update = update_rows,
     .discrete_step = discrete_step,
     .discrete_sequence = discrete_sequence,
+    .discrete_batch = discrete_batch,
     .boltzmann = boltzmann,
     .sparse = {sparse_table<float>, sparse_table<double>},
     .dirichlet_single = dirichlet_table<float>,

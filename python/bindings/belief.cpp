@@ -26,6 +26,9 @@ Array<double> as_vector(const py::handle& object, int size, const char* name) {
 
 template <Status (host::DiscreteFilter::*method)(VectorView<const double>) noexcept>
 py::handle observe(host::DiscreteFilter& filter, const py::handle& log_likelihood) {
+  if (const double* plain = plain_vector(log_likelihood, filter.states()); plain != nullptr) {
+    return status_object((filter.*method)({plain, filter.states()}));
+  }
   const Array<double> row = as_vector(log_likelihood, filter.states(), "log_likelihood");
   return status_object((filter.*method)({row.data(), filter.states()}));
 }
@@ -36,8 +39,8 @@ Array<double> copy(VectorView<const double> values) {
 
 std::unique_ptr<host::DiscreteFilter> make_filter(const std::optional<Array<double>>& transition,
                                                   const std::optional<Array<double>>& prior,
-                                                  int states, double switching) {
-  auto filter = std::make_unique<host::DiscreteFilter>(states, transition.has_value());
+                                                  int states, double switching, bool rounded) {
+  auto filter = std::make_unique<host::DiscreteFilter>(states, transition.has_value(), rounded);
   if (transition.has_value()) {
     raise_if_failed(filter->set_transition(matrix_view(*transition, "transition")),
                     "DiscreteBayesFilter", "transition: need (K, K), rows >= 0 that sum to 1");
@@ -75,7 +78,7 @@ void bind_filter(py::module_& m) {
   using Filter = host::DiscreteFilter;
   py::class_<Filter>(m, "DiscreteFilter")
       .def(py::init(&make_filter), py::arg("transition").none(true), py::arg("prior").none(true),
-           py::arg("states"), py::arg("switching"))
+           py::arg("states"), py::arg("switching"), py::arg("rounded") = false)
       .def("step", &observe<&Filter::step>)
       .def("update", &observe<&Filter::update>)
       .def("predict", &Filter::predict)
@@ -96,6 +99,51 @@ void bind_filter(py::module_& m) {
                                return out;
                              })
       .def_property_readonly("log_evidence", &Filter::log_evidence);
+}
+
+void bind_batch(py::module_& m) {
+  using Batch = host::DiscreteBatch;
+  py::class_<Batch>(m, "DiscreteBatch", "See DiscreteBayesBatch.")
+      .def(py::init([](int beliefs, const Array<double>& transition,
+                       const std::optional<Array<double>>& prior) {
+             const auto matrix = matrix_view(transition, "transition");
+             auto batch = std::make_unique<Batch>(beliefs, matrix.rows);
+             VectorView<const double> start;
+             if (prior.has_value()) start = vector_view(*prior, "prior");
+             raise_if_failed(batch->set(matrix, start), "DiscreteBayesBatch",
+                             "transition: need (K, K), rows >= 0 that sum to 1; prior: need (K,) "
+                             ">= 0 with a positive sum");
+             return batch;
+           }),
+           py::arg("beliefs"), py::arg("transition"), py::arg("prior").none(true))
+      .def("step",
+           [](Batch& b, const Array<double>& log_likelihoods) {
+             const auto rows = matrix_view(log_likelihoods, "log_likelihoods");
+             Status status;
+             {
+               const py::gil_scoped_release without_gil;
+               status = b.step(rows);
+             }
+             raise_if_failed(status, "DiscreteBayesBatch.step",
+                             "log_likelihoods: need (beliefs, K)");
+             const auto rows_status = b.row_status();
+             Array<int> out(rows_status.size);
+             int* const into = out.mutable_data();
+             for (int i = 0; i < rows_status.size; ++i) into[i] = static_cast<int>(rows_status[i]);
+             return out;
+           })
+      .def("reset", &Batch::reset)
+      .def_property_readonly("probabilities",
+                             [](const Batch& b) {
+                               const auto from = b.probabilities();
+                               Array<double> out({from.rows, from.cols});
+                               auto into = mutable_matrix_view(out, "out");
+                               for (int i = 0; i < from.rows; ++i) {
+                                 for (int j = 0; j < from.cols; ++j) into(i, j) = from(i, j);
+                               }
+                               return out;
+                             })
+      .def_property_readonly("log_evidence", [](const Batch& b) { return copy(b.log_evidence()); });
 }
 
 void bind_goal_belief(py::module_& m) {
@@ -130,6 +178,7 @@ void bind_belief(py::module_& m) {
   look_up_statuses(m);
   auto sub = m.def_submodule("belief");
   bind_filter(sub);
+  bind_batch(sub);
   bind_goal_belief(sub);
   bind_belief_models(sub);
   bind_kalman(sub);

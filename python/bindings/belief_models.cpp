@@ -1,5 +1,6 @@
 #include "optcore/host/belief_models.hpp"
 
+#include <algorithm>
 #include <memory>
 #include <string>
 
@@ -35,7 +36,7 @@ py::tuple value_iteration(const Array<T>& transition, const Array<double>& rewar
   const auto rows = matrix_view(transition, "transition");
   const auto values = mutable_vector_view(value, "value");
   Array<int> policy(rewards.rows);
-  Array<double> scratch(static_cast<py::ssize_t>(rewards.rows) * rewards.cols);
+  Array<double> scratch(static_cast<py::ssize_t>(rewards.rows) * (rewards.cols + 1));
   const auto actions = mutable_vector_view(policy, "policy");
   const auto room = mutable_vector_view(scratch, "scratch");
   ValueIterationInfo info;
@@ -67,6 +68,11 @@ template <Status (LinearRegression::*method)(VectorView<const double>,
                                              VectorView<const double>) noexcept>
 py::handle revise(LinearRegression& model, const py::handle& x, const py::handle& y) {
   const auto& s = model.state();
+  const double* const plain = plain_vector(x, s.inputs);
+  if (plain != nullptr && s.outputs == 1 && PyFloat_Check(y.ptr())) {  // NumPy's float64 is one
+    const double value = PyFloat_AS_DOUBLE(y.ptr());
+    return status_object((model.*method)({plain, s.inputs}, {&value, 1}));
+  }
   const auto in = vector_of(x, s.inputs, "x"), out = vector_of(y, s.outputs, "y");
   return status_object((model.*method)({in.data(), s.inputs}, {out.data(), s.outputs}));
 }
@@ -125,7 +131,8 @@ void bind_regression(py::module_& sub) {
                                auto view = mutable_matrix_view(out, "out");
                                for (int i = 0; i < s.inputs; ++i) {
                                  for (int j = 0; j < s.inputs; ++j) {
-                                   view(i, j) = s.covariance[i * s.stride + j];
+                                   view(i, j) =
+                                       s.covariance[std::max(i, j) * s.stride + std::min(i, j)];
                                  }
                                }
                                return out;

@@ -76,6 +76,9 @@ void bind_filters(py::module_& sub) {
            })
       .def("step",
            [](KalmanFilters& f, const py::handle& z) {
+             if (const double* plain = plain_vector(z, f.measured()); plain != nullptr) {
+               return status_object(f.step({plain, f.measured()}));
+             }
              const Array<double> measured = measurement(f, z);
              return status_object(f.step(view(measured)));
            })

@@ -97,15 +97,14 @@ def python_call(trial: Trial, states: int) -> None:
 
 
 def dense(trial: Trial, states: int) -> None:
-    """One step with a full transition matrix."""
+    """One step with a full transition matrix, kept in single precision; the belief is double."""
     transition, logs = _model(states, 1)
     row = logs[0]
 
-    @trial.contestant("optcore")
-    def _() -> Callable[[], Any]:
+    def ours(kind: Any) -> Callable[[], Any]:
         from optcore.belief import DiscreteBayesFilter
 
-        model = DiscreteBayesFilter(transition)
+        model = DiscreteBayesFilter(transition, dtype=kind)
         model.step(row)
         first = model.probabilities
 
@@ -114,6 +113,9 @@ def dense(trial: Trial, states: int) -> None:
             return first
 
         return run
+
+    trial.contestant("optcore")(lambda: ours(np.float32))
+    trial.contestant("optcore-float64")(lambda: ours(np.float64))
 
     _numpy_steps(trial, transition, row, np.float64, "numpy")
     _numpy_steps(trial, transition, row, np.float32, "numpy-float32")
@@ -143,3 +145,68 @@ def _numpy_steps(trial: Trial, transition: _Floats, row: _Floats, kind: Any, nam
             return first
 
         return run
+
+
+def batch(trial: Trial, beliefs: int, states: int) -> None:
+    """One step of many independent beliefs that share a transition matrix."""
+    transition, logs = _model(states, beliefs)
+    start = np.full((beliefs, states), 1 / states)
+
+    @trial.contestant("optcore")
+    def _() -> Callable[[], Any]:
+        from optcore.belief import DiscreteBayesBatch
+
+        model = DiscreteBayesBatch(beliefs, transition)
+        model.step(logs)
+        first = model.probabilities.copy()
+
+        def run() -> _Floats:
+            model.step(logs)
+            return first
+
+        return run
+
+    @trial.contestant("numpy")
+    def _() -> Callable[[], Any]:
+        belief = start
+
+        def update() -> None:
+            nonlocal belief
+            weights = (belief @ transition) * np.exp(logs - logs.max(axis=1, keepdims=True))
+            belief = weights / weights.sum(axis=1, keepdims=True)
+
+        update()
+        first = belief
+
+        def run() -> _Floats:
+            update()
+            return first
+
+        return run
+
+    @trial.contestant("jax")
+    def _() -> Callable[[], Any]:
+        import jax
+        import jax.numpy as jnp
+
+        T, given = jnp.asarray(transition), jnp.asarray(logs)
+
+        @jax.jit
+        def advance(belief: Any, given: Any) -> Any:
+            weights = (belief @ T) * jnp.exp(given - given.max(axis=1, keepdims=True))
+            return weights / weights.sum(axis=1, keepdims=True)
+
+        belief: Any = advance(jnp.asarray(start), given)
+        first = np.asarray(belief)
+
+        def run() -> Any:
+            nonlocal belief
+            belief = advance(belief, given)
+            belief.block_until_ready()
+            return first
+
+        return run
+
+    @trial.check
+    def _(answers: Mapping[str, Any]) -> dict[str, float]:
+        return {"difference": agree(answers, rtol=1e-11)}

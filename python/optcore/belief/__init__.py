@@ -12,7 +12,13 @@ from optcore.belief.continuous import (
     LinearGaussian,
     UnscentedKalmanFilter,
 )
-from optcore.belief.discrete import DiscreteBayesFilter, hmm_filter, hmm_smoother, hmm_viterbi
+from optcore.belief.discrete import (
+    DiscreteBayesBatch,
+    DiscreteBayesFilter,
+    hmm_filter,
+    hmm_smoother,
+    hmm_viterbi,
+)
 from optcore.belief.goal import GoalBelief
 from optcore.belief.particle import ConstantVelocity, ParticleFilter, resample
 from optcore.belief.regression import BayesianLinearRegression, NormalInverseWishart
@@ -20,6 +26,7 @@ from optcore.belief.regression import BayesianLinearRegression, NormalInverseWis
 __all__ = [
     "BayesianLinearRegression",
     "ConstantVelocity",
+    "DiscreteBayesBatch",
     "DiscreteBayesFilter",
     "ExtendedKalmanFilter",
     "GaussianSum",

@@ -9,12 +9,12 @@ Source   Thrun, Burgard & Fox, *Probabilistic Robotics* (2005), chapter 2; Rabin
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from optcore import _native
 from optcore.errors import ConfigError, ShapeError
 
-__all__ = ["DiscreteBayesFilter", "hmm_filter", "hmm_smoother", "hmm_viterbi"]
+__all__ = ["DiscreteBayesBatch", "DiscreteBayesFilter", "hmm_filter", "hmm_smoother", "hmm_viterbi"]
 
 
 class DiscreteBayesFilter(_native.belief.DiscreteFilter):
@@ -29,6 +29,8 @@ class DiscreteBayesFilter(_native.belief.DiscreteFilter):
         prior: (K,) >= 0, any scale. None: uniform.
         states: K, needed only when neither of the two is given.
         switching: without a transition, the probability per step of a redraw from the prior.
+        dtype: of the transition matrix as it is kept. float32 halves the memory that a step reads
+            (it is used above 16 states); the belief is float64 all the same.
 
     Methods:
         step(log_likelihood): predict, then Bayes' rule with (K,) log p(observation | state), any
@@ -58,7 +60,10 @@ class DiscreteBayesFilter(_native.belief.DiscreteFilter):
         prior: ArrayLike | None = None,
         states: int | None = None,
         switching: float = 0.0,
+        dtype: DTypeLike = np.float64,
     ) -> None:
+        if np.dtype(dtype) not in (np.dtype(np.float32), np.dtype(np.float64)):
+            raise ConfigError(f"dtype: need float32 or float64, got {np.dtype(dtype)}")
         matrix = None if transition is None else np.ascontiguousarray(transition, np.float64)
         start = None if prior is None else np.ascontiguousarray(prior, np.float64)
         if matrix is not None and (matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]):
@@ -74,7 +79,41 @@ class DiscreteBayesFilter(_native.belief.DiscreteFilter):
                 "transition, prior, states: need one agreed number of states >= 1, "
                 f"got {sorted(sizes) or 'none'}"
             )
-        super().__init__(matrix, start, sizes.pop(), float(switching))
+        rounded = np.dtype(dtype) == np.float32
+        super().__init__(matrix, start, sizes.pop(), float(switching), rounded)
+
+
+class DiscreteBayesBatch(_native.belief.DiscreteBatch):
+    """Independent beliefs of many objects over the same K states, stepped in one call.
+
+    Beliefs are kept as probabilities: a state that falls below 1e-308 is lost. A filter of its own
+    for each object keeps it.
+
+    Args:
+        beliefs: how many, N.
+        transition: (K, K), element [i, j] = p(next = j | now = i), rows sum to 1.
+        prior: (K,) >= 0 of every belief, any scale. None: uniform.
+
+    Methods:
+        step(log_likelihoods): predict, then Bayes' rule with (N, K) log p(observation | state).
+            Returns (N,) the numbers of `Status`; rows with `zero_evidence` or `not_finite` keep
+            their belief, and their log evidence is NaN.
+        reset(): back to the prior.
+        probabilities: (N, K) copy; log_evidence: (N,) of the last step.
+    """
+
+    def __init__(
+        self, beliefs: int, transition: ArrayLike, *, prior: ArrayLike | None = None
+    ) -> None:
+        matrix = np.ascontiguousarray(transition, np.float64)
+        start = None if prior is None else np.ascontiguousarray(prior, np.float64)
+        if beliefs < 1:
+            raise ShapeError(f"beliefs: need at least 1, got {beliefs}")
+        if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size:
+            raise ShapeError(f"transition: need (K, K), got {matrix.shape}")
+        if start is not None and start.shape != matrix.shape[:1]:
+            raise ShapeError(f"prior: need {matrix.shape[:1]}, got {start.shape}")
+        super().__init__(int(beliefs), matrix, start)
 
 
 def hmm_filter(

@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["boltzmann_log_likelihood", "hmm_log_filter", "log_sum_exp"]
+__all__ = [
+    "boltzmann_log_likelihood",
+    "hmm_log_filter",
+    "imm_step",
+    "kalman_step",
+    "log_sum_exp",
+    "regression_posterior",
+    "systematic_ancestors",
+]
 
 Floats = NDArray[np.floating[Any]]
 
@@ -59,3 +67,59 @@ def boltzmann_log_likelihood(
     normaliser = log_sum_exp(utility, axis=-1) - np.log(headings)
     result: Floats = utility[..., 0] - normaliser
     return result
+
+
+def kalman_step(
+    F: Floats, Q: Floats, H: Floats, R: Floats, x: Floats, P: Floats, z: Floats
+) -> tuple[Floats, Floats, float]:
+    """Predict and update in Joseph's form: mean (d,), covariance (d, d), log p(z)."""
+    x, P = F @ x, F @ P @ F.T + Q
+    S = H @ P @ H.T + R
+    gain = np.linalg.solve(S, H @ P).T
+    error = z - H @ x
+    keep = np.eye(len(x)) - gain @ H
+    quadratic = error @ np.linalg.solve(S, error)
+    log = -0.5 * (quadratic + np.linalg.slogdet(2 * np.pi * S)[1])
+    return x + gain @ error, keep @ P @ keep.T + gain @ R @ gain.T, float(log)
+
+
+def imm_step(
+    models: list[tuple[Floats, Floats, Floats, Floats]],
+    switching: Floats,
+    probability: Floats,
+    means: Floats,
+    covariances: Floats,
+    z: Floats,
+) -> tuple[Floats, Floats, Floats]:
+    """Interacting multiple models (F, Q, H, R): probability (M,), means (M, d), covariances."""
+    predicted = probability @ switching
+    logs, new_means, new_covariances = [], [], []
+    for j, (F, Q, H, R) in enumerate(models):
+        share = probability * switching[:, j] / predicted[j]
+        mean = share @ means
+        off = means - mean
+        mixed = np.einsum("i,iab->ab", share, covariances + off[:, :, None] * off[:, None, :])
+        x, P, log = kalman_step(F, Q, H, R, mean, mixed, z)
+        logs.append(np.log(predicted[j]) + log)
+        new_means.append(x)
+        new_covariances.append(P)
+    joint = np.array(logs)
+    weights = np.exp(joint - log_sum_exp(joint, axis=0))
+    return weights, np.array(new_means), np.array(new_covariances)
+
+
+def systematic_ancestors(weights: Floats, offset: float) -> NDArray[np.intp]:
+    """Ancestors of positions offset + 0, 1, ... of n, by bisection of the running sum."""
+    n = len(weights)
+    running = np.cumsum(weights) * (n / weights.sum())
+    return np.minimum(np.searchsorted(running, offset + np.arange(n)), n - 1)
+
+
+def regression_posterior(
+    X: Floats, Y: Floats, variance: float, scatter: float, degrees: float
+) -> tuple[Floats, Floats, Floats, float]:
+    """All observations at once: coefficients (d, p), covariance factor (d, d), Psi (p, p), nu."""
+    precision = np.eye(X.shape[1]) / variance + X.T @ X
+    mean = np.linalg.solve(precision, X.T @ Y)
+    psi = scatter * np.eye(Y.shape[1]) + Y.T @ Y - mean.T @ precision @ mean
+    return mean, np.linalg.inv(precision), psi, degrees + len(X)

@@ -10,7 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optcore import Status
-from optcore.belief import DiscreteBayesFilter, hmm_filter, hmm_smoother, hmm_viterbi
+from optcore.belief import (
+    DiscreteBayesBatch,
+    DiscreteBayesFilter,
+    hmm_filter,
+    hmm_smoother,
+    hmm_viterbi,
+)
 from optcore.errors import ConfigError, InferenceError, ShapeError
 from optcore.reference.belief import hmm_log_filter
 
@@ -169,3 +175,42 @@ def test_arguments_are_checked() -> None:
         DiscreteBayesFilter(np.eye(2), switching=0.1)
     with pytest.raises(ShapeError):
         DiscreteBayesFilter(states=2).step([0.0, 0.0, 0.0])
+
+
+def test_batch_follows_single_filters_through_underflow_and_bad_rows() -> None:
+    rng = np.random.default_rng(11)
+    for states in (3, 8, 13, 40):
+        transition = rng.dirichlet(np.ones(states), size=states)
+        prior = rng.uniform(0.1, 1, states)
+        batch = DiscreteBayesBatch(7, transition, prior=prior)
+        singles = [DiscreteBayesFilter(transition, prior=prior) for _ in range(7)]
+        for turn in range(12):
+            logs = -rng.uniform(0, 10.0 ** (turn % 6), size=(7, states))
+            logs[2] = -np.inf if turn == 3 else logs[2]
+            logs[5, 0] = np.nan if turn == 4 else logs[5, 0]
+            status = batch.step(logs)
+            for i, single in enumerate(singles):
+                assert status[i] == int(single.step(logs[i]))
+                np.testing.assert_allclose(
+                    batch.probabilities[i], single.probabilities, rtol=1e-11, atol=1e-300
+                )
+                if status[i] >= 0:
+                    assert batch.log_evidence[i] == pytest.approx(single.log_evidence, rel=1e-11)
+                else:
+                    assert np.isnan(batch.log_evidence[i])
+
+
+def test_single_precision_tables_keep_a_double_belief() -> None:
+    rng = np.random.default_rng(12)
+    transition = rng.dirichlet(np.full(70, 0.2), size=70)
+    rounded = DiscreteBayesFilter(transition, dtype=np.float32)
+    exact = DiscreteBayesFilter(transition)
+    for spread in (1.0, 30.0, 2000.0, 5.0):
+        for _ in range(5):
+            logs = -spread * rng.random(70)
+            assert rounded.step(logs) == exact.step(logs)
+            np.testing.assert_allclose(
+                rounded.log_probabilities, exact.log_probabilities, rtol=1e-6, atol=1e-5
+            )
+    with pytest.raises(ConfigError, match="float32 or float64"):
+        DiscreteBayesFilter(transition, dtype=np.float16)

@@ -48,30 +48,31 @@ OPTCORE_INLINE Pack<T, W> poison(Pack<T, W> weight, Pack<T, W> predicted,
 }
 
 /// out = b^T A for a padded matrix of run-time size; 8 rows at a time so that `out` stays in L1.
+/// What lies beyond the states is zero.
 template <class T, class U>
 OPTCORE_HD void propagate(const U* matrix, int states, int padded, const T* b, T* out) noexcept {
-  constexpr int block = 1024;
+  using V = Pack<T>;
+  using Entries = Pack<U, V::lanes>;
+  constexpr int block = 1024, height = 8;
+  const std::ptrdiff_t ld = padded;
   for (int first = 0; first < padded; first += block) {
     const int count = padded - first < block ? padded - first : block;
-    T* o = out + first;
+    T* const o = out + first;
     for (int j = 0; j < count; ++j) o[j] = T(0);
-    int i = 0;
-    const std::ptrdiff_t ld = padded;
-    for (; i + 8 <= states; i += 8) {
-      const U* r = matrix + i * ld + first;
-      const T b0 = b[i], b1 = b[i + 1], b2 = b[i + 2], b3 = b[i + 3];
-      const T b4 = b[i + 4], b5 = b[i + 5], b6 = b[i + 6], b7 = b[i + 7];
-      for (int j = 0; j < count; ++j) {
-        const T low =
-            b0 * T(r[j]) + b1 * T(r[j + ld]) + b2 * T(r[j + 2 * ld]) + b3 * T(r[j + 3 * ld]);
-        const T high = b4 * T(r[j + 4 * ld]) + b5 * T(r[j + 5 * ld]) + b6 * T(r[j + 6 * ld]) +
-                       b7 * T(r[j + 7 * ld]);
-        o[j] += low + high;
+    for (int i = 0; i < states; i += height) {
+      const U* const r = matrix + i * ld + first;
+      for (int k = 0; k < height; ++k) __builtin_prefetch(r + (height + k) * ld);
+      V share[height];
+      for (int k = 0; k < height; ++k) share[k] = V::broadcast(b[i + k]);
+      for (int j = 0; j < count; j += V::lanes) {
+        const auto row = [&](int k) { return convert<T>(Entries::load(r + k * ld + j)); };
+        V low = fma(share[0], row(0), V::load(o + j)), high = share[1] * row(1);
+        for (int k = 2; k < height; k += 2) {
+          low = fma(share[k], row(k), low);
+          high = fma(share[k + 1], row(k + 1), high);
+        }
+        (low + high).store(o + j);
       }
-    }
-    for (; i < states; ++i) {
-      const U* r = matrix + i * ld + first;
-      for (int j = 0; j < count; ++j) o[j] += b[i] * T(r[j]);
     }
   }
 }
@@ -81,6 +82,7 @@ template <class T>
 OPTCORE_HD void predict_into(const DiscreteState<T>& s, T* out) noexcept {
   if (s.transition != nullptr)
     return propagate(s.transition, s.states, s.padded, s.probability, out);
+  if (s.rounded != nullptr) return propagate(s.rounded, s.states, s.padded, s.probability, out);
   for (int j = 0; j < s.padded; ++j)
     out[j] = s.keep * s.probability[j] + (T(1) - s.keep) * s.prior[j];
 }
@@ -101,10 +103,8 @@ template <class T>
 OPTCORE_HD void predict_in_logs(const DiscreteState<T>& s, const T* log_belief, T* terms,
                                 T* out) noexcept {
   for (int j = 0; j < s.states; ++j) {
-    if (s.transition != nullptr) {
-      for (int i = 0; i < s.states; ++i) {
-        terms[i] = log_belief[i] + log(s.transition[static_cast<std::ptrdiff_t>(i) * s.padded + j]);
-      }
+    if (s.moves()) {
+      for (int i = 0; i < s.states; ++i) terms[i] = log_belief[i] + log(s.transition_at(i, j));
       out[j] = log_sum_exp(terms, s.states);
     } else {
       const T both[2] = {log(s.keep) + log_belief[j], log(T(1) - s.keep) + log(s.prior[j])};
@@ -331,7 +331,7 @@ template <class T>
 template <class T>
 [[nodiscard]] OPTCORE_HD Status set_transition(DiscreteState<T>& s,
                                                MatrixView<const T> transition) noexcept {
-  if (s.transition == nullptr) return Status::not_ready;
+  if (!s.moves()) return Status::not_ready;
   if (transition.rows != s.states || transition.cols != s.states) return Status::shape_mismatch;
   constexpr T tolerance = sizeof(T) == 4 ? T(1e-3) : T(1e-6);
   for (int i = 0; i < s.states; ++i) {
@@ -345,11 +345,18 @@ template <class T>
   s.tiny_transitions = false;
   for (int i = 0; i < s.states; ++i) {
     T row = T(0);
-    T* out = s.transition + static_cast<std::ptrdiff_t>(i) * s.padded;
     for (int j = 0; j < s.states; ++j) row += transition(i, j);
+    const std::ptrdiff_t first = static_cast<std::ptrdiff_t>(i) * s.padded;
     for (int j = 0; j < s.states; ++j) {
-      out[j] = transition(i, j) / row;
-      if (out[j] > T(0) && out[j] < detail::smallest<T>) s.tiny_transitions = true;
+      const T entry = transition(i, j) / row;
+      if (s.rounded != nullptr) {
+        // a possible move stays one, however rare
+        const float kept = static_cast<float>(entry);
+        s.rounded[first + j] = entry > T(0) && !(kept > 1.2e-38F) ? 1.2e-38F : kept;
+      } else {
+        s.transition[first + j] = entry;
+      }
+      if (entry > T(0) && entry < detail::smallest<T>) s.tiny_transitions = true;
     }
   }
   reset(s);
@@ -360,7 +367,7 @@ template <class T>
 /// probability, in [0, 1]; 0 is a constant state.
 template <class T>
 [[nodiscard]] OPTCORE_HD Status set_switching(DiscreteState<T>& s, T probability) noexcept {
-  if (s.transition != nullptr || !(probability >= T(0) && probability <= T(1))) {
+  if (s.moves() || !(probability >= T(0) && probability <= T(1))) {
     return Status::invalid_argument;
   }
   s.keep = T(1) - probability;

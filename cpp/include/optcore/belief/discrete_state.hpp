@@ -18,6 +18,7 @@ struct DiscreteState {
   int states = 0;
   int padded = 0;
   T* transition = nullptr;   ///< (padded, padded) row-stochastic, or null: `keep` and `prior`
+  float* rounded = nullptr;  ///< in place of `transition`: half the traffic of a large matrix
   T* prior = nullptr;        ///< (padded,) sums to 1
   T* probability = nullptr;  ///< (padded,) always valid; underflows to 0 while in_logs
   T* log_belief = nullptr;   ///< (padded,) valid while in_logs
@@ -27,9 +28,18 @@ struct DiscreteState {
   bool in_logs = false;
   bool tiny_transitions = false;  ///< some are so small that only logarithms are safe
 
-  /// Cuts a state from the arena; a measuring arena says how large a buffer must be.
-  [[nodiscard]] OPTCORE_HD static DiscreteState make(Arena& arena, int states,
-                                                     bool with_transition) noexcept {
+  [[nodiscard]] OPTCORE_HD bool moves() const noexcept {
+    return transition != nullptr || rounded != nullptr;
+  }
+  [[nodiscard]] OPTCORE_HD T transition_at(int i, int j) const noexcept {
+    const std::ptrdiff_t at = static_cast<std::ptrdiff_t>(i) * padded + j;
+    return transition != nullptr ? transition[at] : static_cast<T>(rounded[at]);
+  }
+
+  /// Cuts a state from the arena; a measuring arena says how large a buffer must be. Rounding to
+  /// single precision is for more than two registers of states; fewer keep T.
+  [[nodiscard]] OPTCORE_HD static DiscreteState make(Arena& arena, int states, bool with_transition,
+                                                     bool rounded = false) noexcept {
     DiscreteState s;
     s.states = states;
     s.padded = (states + lanes - 1) / lanes * lanes;
@@ -38,7 +48,11 @@ struct DiscreteState {
     s.probability = arena.array<T>(size);
     s.log_belief = arena.array<T>(size);
     s.scratch = arena.array<T>(3 * size);
-    if (with_transition) s.transition = arena.array<T>(size * size);
+    if (with_transition && rounded && s.padded > 2 * lanes) {
+      s.rounded = arena.array<float>(size * size);
+    } else if (with_transition) {
+      s.transition = arena.array<T>(size * size);
+    }
     return s;
   }
 };

@@ -13,36 +13,59 @@ namespace optcore::inline OPTCORE_ISA::belief {
 
 namespace detail {
 
-/// s.gain = V x; returns x'Vx. `x` (stride,) zero beyond the inputs.
+/// s.gain = V x; returns x'Vx. `x` (stride,) zero beyond the inputs. Each block below V's diagonal
+/// is read once and serves both sides.
 template <class T>
 OPTCORE_HD T gain_of(const RegressionState<T>& s, const T* x) noexcept {
   using P = Pack<T>;
-  constexpr int rows = 4;
-  T quadratic = T(0);
-  int i = 0;
-  for (; i + rows <= s.inputs; i += rows) {
+  constexpr int rows = P::lanes;
+  P quadratic = P::zero();
+  for (int i = 0; i < s.inputs; i += rows) {
     const T* v = s.covariance + static_cast<std::ptrdiff_t>(i) * s.stride;
-    P sums[rows];
-    for (int r = 0; r < rows; ++r) sums[r] = P::zero();
-    for (int j = 0; j < s.stride; j += P::lanes) {
+    P sums[rows], factor[rows];
+    for (int r = 0; r < rows; ++r) {
+      sums[r] = P::zero();
+      factor[r] = P::broadcast(x[i + r]);
+    }
+    for (int j = 0; j < i; j += P::lanes) {
       const P input = P::load(x + j);
+      P above = P::load(s.gain + j);
       for (int r = 0; r < rows; ++r) {
-        sums[r] = fma(P::load(v + static_cast<std::ptrdiff_t>(r) * s.stride + j), input, sums[r]);
+        const P entry = P::load(v + static_cast<std::ptrdiff_t>(r) * s.stride + j);
+        sums[r] = fma(entry, input, sums[r]);
+        above = fma(entry, factor[r], above);
+      }
+      above.store(s.gain + j);
+    }
+    const P input = P::load(x + i);
+    for (int r = 0; r < rows; ++r) {
+      sums[r] = fma(P::load(v + static_cast<std::ptrdiff_t>(r) * s.stride + i), input, sums[r]);
+      s.gain[i + r] = sum(sums[r]);
+    }
+  }
+  for (int j = 0; j < s.stride; j += P::lanes) {
+    quadratic = fma(P::load(s.gain + j), P::load(x + j), quadratic);
+  }
+  return sum(quadratic);
+}
+
+/// V -= factor * s.gain s.gain', blocks on and below the diagonal.
+template <class T>
+OPTCORE_HD void take_off(const RegressionState<T>& s, T factor) noexcept {
+  using P = Pack<T>;
+  constexpr int rows = P::lanes;
+  for (int i = 0; i < s.inputs; i += rows) {
+    T* v = s.covariance + static_cast<std::ptrdiff_t>(i) * s.stride;
+    P scale[rows];
+    for (int r = 0; r < rows; ++r) scale[r] = P::broadcast(factor * s.gain[i + r]);
+    for (int j = 0; j <= i; j += P::lanes) {
+      const P gain = P::load(s.gain + j);
+      for (int r = 0; r < rows; ++r) {
+        T* const entry = v + static_cast<std::ptrdiff_t>(r) * s.stride + j;
+        fnma(scale[r], gain, P::load(entry)).store(entry);
       }
     }
-    for (int r = 0; r < rows; ++r) {
-      s.gain[i + r] = sum(sums[r]);
-      quadratic += s.gain[i + r] * x[i + r];
-    }
   }
-  for (; i < s.inputs; ++i) {
-    const T* v = s.covariance + static_cast<std::ptrdiff_t>(i) * s.stride;
-    P sums = P::zero();
-    for (int j = 0; j < s.stride; j += P::lanes) sums = fma(P::load(v + j), P::load(x + j), sums);
-    s.gain[i] = sum(sums);
-    quadratic += s.gain[i] * x[i];
-  }
-  return quadratic;
 }
 
 /// target (stride,) += factor * s.gain
@@ -87,9 +110,7 @@ OPTCORE_HD Status revise(RegressionState<T>& s, const T* x, const T* y, T sign) 
     add_gain(s, factor * s.error[q], s.mean + static_cast<std::ptrdiff_t>(q) * s.stride);
     for (int r = 0; r < p; ++r) s.scatter[q * p + r] += factor * s.error[q] * s.error[r];
   }
-  for (int i = 0; i < s.inputs; ++i) {
-    add_gain(s, -factor * s.gain[i], s.covariance + static_cast<std::ptrdiff_t>(i) * s.stride);
-  }
+  take_off(s, factor);
   s.degrees += sign;
   s.spread = spread;
   return Status::ok;
@@ -106,9 +127,10 @@ template <class T>
                     is_finite(variance) && is_finite(scatter) && is_finite(degrees);
   if (!good) return Status::invalid_argument;
   for (int i = 0; i < s.outputs * s.stride; ++i) s.mean[i] = T(0);
-  for (int i = 0; i < s.inputs; ++i) {
+  for (int i = 0; i < s.stride; ++i) {
     for (int j = 0; j < s.stride; ++j) {
-      s.covariance[static_cast<std::ptrdiff_t>(i) * s.stride + j] = i == j ? variance : T(0);
+      const bool one = i == j && i < s.inputs;
+      s.covariance[static_cast<std::ptrdiff_t>(i) * s.stride + j] = one ? variance : T(0);
     }
   }
   for (int q = 0; q < s.outputs; ++q) {

@@ -202,9 +202,7 @@ OPTCORE_HD WeightSums<T> move_and_weigh(ParticleState<T>& s, const ConstantVeloc
       for (int a = 0; a < 4; ++a) fours[a].store(noise[a] + k);
     }
     for (int k = 0; k < count; k += lanes) {
-      const auto draw = [&](int a) {
-        return convert<T>(Pack<float, lanes>::load(noise[a] + k));
-      };
+      const auto draw = [&](int a) { return convert<T>(Pack<float, lanes>::load(noise[a] + k)); };
       const P vx = P::load(from[2] + k), vy = P::load(from[3] + k);
       const P px = fma(rough, draw(0), fma(period, vx, P::load(from[0] + k)));
       const P py = fma(rough, draw(1), fma(period, vy, P::load(from[1] + k)));

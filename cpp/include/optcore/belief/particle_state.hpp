@@ -32,9 +32,9 @@ struct ParticleState {
   /// Resampled, but not yet copied: particle i is the column of x that the largest of the marks
   /// 0 .. i names, and weights are equal. The next step reads them so; settle_families() copies.
   bool pending = false;
-  RandomKey key{};          ///< its step advances with each prediction
-  T log_evidence = T(0);    ///< of the last measurement
-  T ess = T(0);             ///< effective sample size after the last measurement
+  RandomKey key{};        ///< its step advances with each prediction
+  T log_evidence = T(0);  ///< of the last measurement
+  T ess = T(0);           ///< effective sample size after the last measurement
 
   [[nodiscard]] OPTCORE_HD static ParticleState make(Arena& arena, int particles,
                                                      int size) noexcept {

@@ -14,7 +14,7 @@ struct RegressionState {
   int outputs = 0;          ///< p
   int stride = 0;           ///< d rounded up to whole registers
   T* mean = nullptr;        ///< (p, stride): row q holds the coefficients of output q
-  T* covariance = nullptr;  ///< (d, stride): V, symmetric, all of it
+  T* covariance = nullptr;  ///< (stride, stride): V, symmetric; its lower triangle is kept
   T* scatter = nullptr;     ///< (p, p): Psi, symmetric, all of it
   T* gain = nullptr;        ///< (stride,) V x of the last call
   T* error = nullptr;       ///< (p,) of the last observation
@@ -31,7 +31,7 @@ struct RegressionState {
     const auto d = static_cast<std::size_t>(inputs), p = static_cast<std::size_t>(outputs);
     const auto row = static_cast<std::size_t>(s.stride);
     s.mean = arena.array<T>(p * row);
-    s.covariance = arena.array<T>(d * row);
+    s.covariance = arena.array<T>(row * row);
     s.scatter = arena.array<T>(p * p);
     s.gain = arena.array<T>(row);
     s.error = arena.array<T>(p);

@@ -53,8 +53,7 @@ OPTCORE_HD void mark(VectorView<const T> weight, T total, Resampling scheme, con
   const T scale = static_cast<T>(weight.size) / total;
   if (scheme == Resampling::systematic) {
     const T next = T(1) - Draws<T>(key, 0xFFFFFFFFu).uniform();  // > 0: truncation rounds down
-    mark_families(
-        weight, [&](T share) { return static_cast<int>(share * scale + next); }, marks);
+    mark_families(weight, [&](T share) { return static_cast<int>(share * scale + next); }, marks);
   } else {
     mark_families(
         weight,

@@ -41,6 +41,25 @@ OPTCORE_HD void multiply_rows(const Table* a, int rows, int cols, const T* x, T*
   }
 }
 
+/// multiply_rows() with products in the table's precision. @param room (cols,)
+template <class T, class Table>
+OPTCORE_HD void multiply_rows_roughly(const Table* a, int rows, int cols, const T* x, T* room,
+                                      T* out) noexcept {
+  Table* const input = reinterpret_cast<Table*>(room);
+  for (int j = 0; j < cols; ++j) {
+    const Table value = static_cast<Table>(x[j]);
+    __builtin_memcpy(input + j, &value, sizeof value);  // room holds numbers of T otherwise
+  }
+  constexpr int chunk = 64;
+  Table found[chunk];
+  for (int r = 0; r < rows; r += chunk) {
+    const int count = min(chunk, rows - r);
+    multiply_rows<Table, Table>(a + static_cast<std::ptrdiff_t>(r) * cols, count, cols, input,
+                                found);
+    for (int k = 0; k < count; ++k) out[r + k] = static_cast<T>(found[k]);
+  }
+}
+
 /// Optimal values and a policy of a discounted Markov decision process, by value iteration with
 /// MacQueen's bounds: the smallest and largest change of a sweep bound the optimal value from both
 /// sides, so it stops long before the values themselves stand still.
@@ -48,7 +67,7 @@ OPTCORE_HD void multiply_rows(const Table* a, int rows, int cols, const T* x, T*
 /// @param transition  (S * A, S), row s * A + a: p(. | s, a); float tables halve the traffic
 /// @param reward      (S, A)
 /// @param value       (S,) start in, answer out  @param policy (S,) best action
-/// @param scratch     (S * A,)
+/// @param scratch     (S * (A + 1),)
 /// @return max_iterations with the best values so far when the tolerance is not reached;
 ///         invalid_argument, shape_mismatch or not_finite leave the values as they were.
 ///
@@ -65,7 +84,7 @@ template <class T, class Table>
   ValueIterationInfo info;
   if (states < 1 || actions < 1 || transition.rows != states * actions ||
       transition.cols != states || transition.stride != states || value.size != states ||
-      policy.size != states || scratch.size < states * actions) {
+      policy.size != states || scratch.size < states * (actions + 1)) {
     info.status = Status::shape_mismatch;
     return info;
   }
@@ -75,16 +94,27 @@ template <class T, class Table>
     info.status = Status::invalid_argument;
     return info;
   }
-  const T amplify = discount / (T(1) - discount);
+  const T amplify = discount / (T(1) - discount), tolerance = static_cast<T>(settings.tolerance);
+  T* const future = scratch.data;  // (S, A) expected values of the next state
+  T* const bests = scratch.data + static_cast<std::ptrdiff_t>(states) * actions;  // (S,)
+  // Where the table is in single precision, so are the products, until the end is near: a sweep in
+  // T bounds the values whatever it started from.
+  bool rough = sizeof(Table) < sizeof(T);
+  T before = infinity<T>();
   for (;;) {
-    multiply_rows(transition.data, states * actions, states, value.data, scratch.data);
+    if (rough) {
+      multiply_rows_roughly(transition.data, states * actions, states, value.data, bests, future);
+    } else {
+      multiply_rows(transition.data, states * actions, states, value.data, future);
+    }
     T least = infinity<T>(), most = -infinity<T>(), check = T(0);
     for (int s = 0; s < states; ++s) {
-      const T* next = scratch.data + static_cast<std::ptrdiff_t>(s) * actions;
+      const T* next = future + static_cast<std::ptrdiff_t>(s) * actions;
       const T* now = reward.row_data(s);
       T best = now[0] + discount * next[0];
       for (int a = 1; a < actions; ++a) best = max(best, now[a] + discount * next[a]);
       const T change = best - value[s];
+      bests[s] = best;
       least = min(least, change);
       most = max(most, change);
       check += change;
@@ -94,11 +124,16 @@ template <class T, class Table>
       return info;
     }
     const T error = amplify * (most - least) / T(2);
-    const bool last =
-        ++info.sweeps == settings.max_sweeps || error <= static_cast<T>(settings.tolerance);
-    const T shift = last ? amplify * (most + least) / T(2) : T(0);
+    const bool last = ++info.sweeps >= settings.max_sweeps || (!rough && error <= tolerance);
+    if (rough && (error <= tolerance || !(error < before))) rough = false;
+    before = error;
+    if (!last) {
+      for (int s = 0; s < states; ++s) value[s] = bests[s];
+      continue;
+    }
+    const T shift = amplify * (most + least) / T(2);
     for (int s = 0; s < states; ++s) {
-      const T* next = scratch.data + static_cast<std::ptrdiff_t>(s) * actions;
+      const T* next = future + static_cast<std::ptrdiff_t>(s) * actions;
       const T* now = reward.row_data(s);
       int best = 0;
       T top = now[0] + discount * next[0];
@@ -107,14 +142,12 @@ template <class T, class Table>
         best = q > top ? a : best;
         top = max(top, q);
       }
-      value[s] = top + shift;
+      value[s] = bests[s] + shift;
       policy[s] = best;
     }
-    if (last) {
-      info.error = static_cast<double>(error);
-      if (!(error <= static_cast<T>(settings.tolerance))) info.status = Status::max_iterations;
-      return info;
-    }
+    info.error = static_cast<double>(error);
+    if (!(error <= tolerance)) info.status = Status::max_iterations;
+    return info;
   }
 }
 

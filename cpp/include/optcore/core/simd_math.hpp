@@ -222,7 +222,7 @@ namespace detail {
 template <class T, int W>
 OPTCORE_INLINE Pack<T, W> log_normal(Pack<T, W> x, Pack<T, W> unshifted) noexcept {
   using Bits = FloatBits<T>;
-  using Words = Words<T, W>;
+  using Words = detail::Words<T, W>;
   using P = Pack<T, W>;
   using Word = typename Bits::Word;
   const P one = P::broadcast(T(1));
@@ -234,9 +234,8 @@ OPTCORE_INLINE Pack<T, W> log_normal(Pack<T, W> x, Pack<T, W> unshifted) noexcep
   // exponent field to number without a conversion: put it behind 2^fraction
   constexpr Word integer_bits = (Bits::bias + Bits::fraction) << Bits::fraction;
   constexpr T integer_base = static_cast<T>(Word(1) << Bits::fraction);
-  const P k =
-      (Words::value((bits >> Bits::fraction) | integer_bits) - P::broadcast(integer_base)) -
-      unshifted;
+  const P k = (Words::value((bits >> Bits::fraction) | integer_bits) - P::broadcast(integer_base)) -
+              unshifted;
   const P f = m - one;
   const P s = f / (f + P::broadcast(T(2)));
   const P z = s * s;
@@ -254,8 +253,7 @@ OPTCORE_INLINE Pack<T, W> log_of_normal(Pack<T, W> x) noexcept {
   if constexpr (OPTCORE_VECTOR_BYTES == 0 && W == 1) {
     return {log(x.v)};
   } else {
-    return detail::log_normal(
-        x, Pack<T, W>::broadcast(static_cast<T>(detail::FloatBits<T>::bias)));
+    return detail::log_normal(x, Pack<T, W>::broadcast(static_cast<T>(detail::FloatBits<T>::bias)));
   }
 }
 

@@ -35,8 +35,9 @@ namespace optcore::host {
 class DiscreteFilter {
  public:
   /// @throws std::bad_alloc. Starts from a uniform belief; `with_transition` makes room for a
-  /// matrix, which must be set before the first step. @param states at least 1.
-  DiscreteFilter(int states, bool with_transition);
+  /// matrix, which must be set before the first step; `rounded` keeps a large one in single
+  /// precision, the belief stays double. @param states at least 1.
+  DiscreteFilter(int states, bool with_transition, bool rounded = false);
 
   [[nodiscard]] Status set_prior(VectorView<const double> prior) noexcept;
   [[nodiscard]] Status set_transition(MatrixView<const double> transition) noexcept;
@@ -60,6 +61,41 @@ class DiscreteFilter {
  private:
   Buffer buffer_;
   DiscreteState<double> state_;
+};
+
+/// Many independent beliefs over one hidden Markov model; see optcore/belief/discrete_batch.hpp.
+/// They are kept as probabilities: a state that falls below the smallest number is lost.
+class DiscreteBatch {
+ public:
+  /// @throws std::bad_alloc. set() must follow. @param beliefs, states at least 1
+  DiscreteBatch(int beliefs, int states);
+
+  /// @param transition (K, K), rows sum to 1  @param prior (K,) of every belief; empty: uniform
+  [[nodiscard]] Status set(MatrixView<const double> transition,
+                           VectorView<const double> prior) noexcept;
+  /// Predict and update each belief. @param log_likelihoods (beliefs, K)
+  /// @return shape_mismatch; else ok, and row_status() says what became of each.
+  [[nodiscard]] Status step(MatrixView<const double> log_likelihoods) noexcept;
+  void reset() noexcept;
+
+  /// (beliefs, K), each row sums to 1
+  [[nodiscard]] MatrixView<const double> probabilities() const noexcept {
+    return {beliefs_.data, beliefs_.rows, single_.states, beliefs_.stride};
+  }
+  [[nodiscard]] VectorView<const double> log_evidence() const noexcept {
+    return {log_evidence_.data, log_evidence_.size};
+  }
+  [[nodiscard]] VectorView<const Status> row_status() const noexcept {
+    return {row_status_.data, row_status_.size};
+  }
+
+ private:
+  Buffer buffer_;
+  DiscreteState<double> single_;
+  MatrixView<double> beliefs_;  // (beliefs, padded)
+  VectorView<double> log_evidence_;
+  VectorView<Status> row_status_;
+  double* scratch_ = nullptr;
 };
 
 /// Joint belief over the goal of a walking person and how rationally they pursue it.

@@ -16,7 +16,7 @@ namespace optcore::host {
                                       MatrixView<double> out) noexcept;
 
 /// Optimal values and policy of a Markov decision process; see optcore/belief/value_iteration.hpp.
-/// @param scratch (S * A,)
+/// @param scratch (S * (A + 1),)
 [[nodiscard]] ValueIterationInfo value_iteration(MatrixView<const float> transition,
                                                  MatrixView<const double> reward,
                                                  const ValueIterationSettings& settings,

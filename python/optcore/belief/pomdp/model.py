@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,9 +18,6 @@ from optcore.belief.pomdp.row_table import SUM_TOLERANCE
 from optcore.belief.pomdp.tables import PomdpTables
 from optcore.errors import ConfigError, ShapeError
 
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
-
 __all__ = ["BeliefUpdate", "SparsePOMDP"]
 
 
@@ -28,7 +25,7 @@ class BeliefUpdate(NamedTuple):
     """Outcome of an update; a status below 0 leaves `belief` the prior that came in."""
 
     belief: NDArray[np.float64]  #: (S,) posterior
-    log_evidence: float  #: log p(observation | belief, action), nats; -inf when impossible
+    log_evidence: float  #: log p(observation | belief, action), nats; -inf when it fails
     status: _native.Status  #: ok, zero_evidence or not_finite
 
 
@@ -44,7 +41,7 @@ class SparsePOMDP:
 
     def __init__(self, tables: PomdpTables) -> None:
         self.tables = tables
-        self._fused: dict[tuple[int, int], csr_array] = {}
+        self._native: _native.belief.SparseTables | None = None
 
     @classmethod
     def from_pomdp(cls, file: str | Path) -> SparsePOMDP:
@@ -159,19 +156,6 @@ class SparsePOMDP:
             f"{self.n_observations} observations, discount {self.discount:g})"
         )
 
-    def fused(self, action: int, observation: int) -> csr_array:
-        """(S, S) joint [t, s] = p(t, z | s, a), transposed for b @ T; built once and kept."""
-        key = (action, observation)
-        matrix = self._fused.get(key)
-        if matrix is None:
-            from scipy.sparse import csr_array, diags_array
-
-            column = self.tables.observations[action][:, [observation]].toarray().ravel()
-            matrix = csr_array(diags_array(column) @ self.tables.transitions[action].T)
-            matrix.eliminate_zeros()
-            self._fused[key] = matrix
-        return matrix
-
     def update_belief(self, belief: ArrayLike, action: int, observation: int) -> BeliefUpdate:
         """Posterior after an action and what was then observed.
 
@@ -191,10 +175,26 @@ class SparsePOMDP:
             raise ConfigError(
                 f"observation: need 0 to {self.n_observations - 1}, got {observation}"
             )
-        posterior: NDArray[np.float64] = self.fused(action, observation) @ prior
-        evidence = float(posterior.sum())
-        if not np.isfinite(evidence):
-            return BeliefUpdate(prior, float("nan"), _native.Status.not_finite)
-        if evidence <= 0.0:
-            return BeliefUpdate(prior, float("-inf"), _native.Status.zero_evidence)
-        return BeliefUpdate(posterior / evidence, float(np.log(evidence)), _native.Status.ok)
+        return BeliefUpdate(*self.native().update(prior, action, observation))
+
+    def native(self) -> _native.belief.SparseTables:
+        """Transitions and observations for the native kernel, in double precision; built once.
+
+        `_native.belief.SparseBelief(model.native())` follows one belief, by its support alone
+        while few states are possible.
+        """
+        if self._native is None:
+            tables = _native.belief.SparseTables(
+                self.n_states, self.n_actions, self.n_observations, single=False
+            )
+            pairs = zip(self.tables.transitions, self.tables.observations, strict=True)
+            for action, (T, seen) in enumerate(pairs):
+                tables.set_action(
+                    action,
+                    T.indptr.astype(np.int32),
+                    T.indices.astype(np.int32),
+                    np.ascontiguousarray(T.data, np.float64),
+                    np.ascontiguousarray(seen.toarray(), np.float64),
+                )
+            self._native = tables
+        return self._native
