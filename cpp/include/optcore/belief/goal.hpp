@@ -90,9 +90,8 @@ template <class T>
     P best = P::broadcast(-infinity<T>());
     for (int k = 0; k < headings; k += lanes) {
       const P cosine = P::load(circle.cosine + k), sine = P::load(circle.sine + k);
-      const P change =
-          fma(P::broadcast(2 * along), cosine,
-              fma(P::broadcast(2 * across), sine, P::broadcast(step_squared)));
+      const P change = fma(P::broadcast(2 * along), cosine,
+                           fma(P::broadcast(2 * across), sine, P::broadcast(step_squared)));
       const P x = fma(P::broadcast(dx), cosine, fma(P::broadcast(-dy), sine, P::broadcast(gx)));
       const P y = fma(P::broadcast(dy), cosine, fma(P::broadcast(dx), sine, P::broadcast(gy)));
       const P after = sqrt(fma(x, x, y * y));

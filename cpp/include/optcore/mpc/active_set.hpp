@@ -141,8 +141,9 @@ class ActiveSet {
     return result;
   }
 
-  /// One more Newton step at the solved problem's active set, with its factor: what rounding left of
-  /// stationarity goes, since multipliers follow the step and not the difference of large numbers.
+  /// One more Newton step at the solved problem's active set, with its factor: what rounding left
+  /// of stationarity goes, since multipliers follow the step and not the difference of large
+  /// numbers.
   /// @return false when the set would change.
   bool refine(Data& d, OcpIterate<T>& it, Riccati<T, Nx, Nu>& riccati) noexcept {
     penalise<true>(d, it);
@@ -161,7 +162,8 @@ class ActiveSet {
     for (int k = 0; k <= d.horizon(); ++k) {
       for (int p = 0; p < d.row_packs(k); ++p) {
         const int i = k * d.rs() + p * P::lanes;
-        follow(P::load(row_pull_ + i), P::load(it.row_weight + i), detail::row_along(d, k, p, it.dz))
+        follow(P::load(row_pull_ + i), P::load(it.row_weight + i),
+               detail::row_along(d, k, p, it.dz))
             .store(it.row_multiplier + i);
       }
     }

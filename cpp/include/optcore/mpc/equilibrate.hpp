@@ -105,8 +105,10 @@ class Equilibration {
                                : (count > 0 ? total / static_cast<T>(count) : T(0));
     root_ = exp(mean);
     for (int j = d.nx(); j < d.nz(); ++j) {
-      if (has_weight(d, j)) factor_[j] = root_ / sqrt(weight_[j]);
-      else if (range_[j] > 0) factor_[j] = range_[j];
+      if (has_weight(d, j))
+        factor_[j] = root_ / sqrt(weight_[j]);
+      else if (range_[j] > 0)
+        factor_[j] = range_[j];
     }
   }
 
@@ -128,9 +130,12 @@ class Equilibration {
         for (int j = 0; j < n; ++j) {
           if (j != i) drives = max(drives, dynamics_[j * d.zs() + i] / factor_[j]);
         }
-        if (driven > 0 && drives > 0) factor_[i] = sqrt(driven / drives);
-        else if (driven > 0) factor_[i] = driven;
-        else if (drives > 0) factor_[i] = T(1) / drives;
+        if (driven > 0 && drives > 0)
+          factor_[i] = sqrt(driven / drives);
+        else if (driven > 0)
+          factor_[i] = driven;
+        else if (drives > 0)
+          factor_[i] = T(1) / drives;
       }
     }
   }
@@ -168,9 +173,7 @@ class Equilibration {
 
   void rescale(Data& d, T cost) noexcept {
     const int n = d.nx(), zs = d.zs();
-    const auto limit = [](T value, T per) {
-      return abs(value) < Data::none ? value * per : value;
-    };
+    const auto limit = [](T value, T per) { return abs(value) < Data::none ? value * per : value; };
     for (int k = 0; k <= d.horizon(); ++k) {
       for (int i = 0; i < d.nz(); ++i) {
         const int at = k * zs + i;
@@ -205,7 +208,7 @@ class Equilibration {
     d.touch(d.horizon());
   }
 
-  T* dynamics_ = nullptr;                 ///< (nx, zs) largest magnitudes of [A B]
+  T* dynamics_ = nullptr;                   ///< (nx, zs) largest magnitudes of [A B]
   T *weight_ = nullptr, *range_ = nullptr;  ///< (zs,) largest diagonal of H, half range of bounds
   T *factor_ = nullptr, *row_factor_ = nullptr;
   T root_ = 1;  ///< sqrt of the inputs' weight in their new units

@@ -105,7 +105,8 @@ struct OcpData : OcpShape<T, Nx, Nu> {
     T* column = columns + k * nz() * xs();
     for (int i = 0; i < nx(); ++i, row += zs()) {
       const T per = T(1) / unit[i];
-      for (int j = 0; j < nx(); ++j) row[j] = column[j * xs() + i] = A[i * nx() + j] * unit[j] * per;
+      for (int j = 0; j < nx(); ++j)
+        row[j] = column[j * xs() + i] = A[i * nx() + j] * unit[j] * per;
       for (int j = nx(); j < nz(); ++j) {
         row[j] = column[j * xs() + i] = B[i * nu() + j - nx()] * unit[j] * per;
       }

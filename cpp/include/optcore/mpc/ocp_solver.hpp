@@ -345,7 +345,7 @@ class OcpSolver {
 
   bool warm_ = false;
   bool scaled_ = false;  ///< the data's units are not the caller's
-  bool exact_ = false;  ///< the last factor belongs to an exact active set
+  bool exact_ = false;   ///< the last factor belongs to an exact active set
   typename Active::Outcome outcome_ = Active::Outcome::gave_up;
   int pause_ = 0, last_pause_ = 0;  ///< warm solves that leave the active set alone
   Data data_;
