@@ -22,10 +22,14 @@ def need_redis() -> None:
     pytest.importorskip("hiredis", reason="no hiredis (pip install optcore[redis])")
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_port(below: int = 65536) -> int:
+    """Nobody uses it. A node of a cluster listens 10000 higher too: one below 55536 for it."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        if port < below:
+            return port
 
 
 def until(condition: Any, seconds: float = 30.0) -> None:
@@ -56,7 +60,12 @@ class RedisServer:
             cwd=self._folder,
             stdout=subprocess.DEVNULL,
         )
-        until(self._accepts)
+        try:
+            until(self._accepts)
+        except BaseException:
+            self.process.kill()
+            self.process.wait()
+            raise
 
     def _accepts(self) -> bool:
         try:

@@ -314,7 +314,7 @@ def test_precompute_fills_and_says_how_many(cache: CacheSystem) -> None:
 
 
 def test_a_value_that_expires_soon_is_refreshed_early_by_one(tmp_path: Path) -> None:
-    config = CacheConfig(cache_dir=str(tmp_path), stampede_beta=1e6, enable_persistence=False)
+    config = CacheConfig(cache_dir=str(tmp_path), stampede_beta=1e12, enable_persistence=False)
     with CacheSystem(config) as cache:
         CALLS.clear()
 

@@ -426,7 +426,7 @@ def test_sentinel_follows_the_master(tmp_path: Path, server: RedisServer) -> Non
 
 def test_cluster_finds_every_slot(tmp_path: Path) -> None:
     (tmp_path / "c.conf").write_text('cluster-enabled yes\nsave ""\n')
-    with RedisServer(tmp_path, "c.conf") as node:
+    with RedisServer(tmp_path, "c.conf", port=free_port(below=55536)) as node:
         client = redis.Redis(port=node.port)
         client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
         until(lambda: b"cluster_state:ok" in client.execute_command("CLUSTER", "INFO"))
