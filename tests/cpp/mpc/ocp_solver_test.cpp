@@ -116,6 +116,60 @@ TYPED_TEST(OcpSolverTest, BothMethodsFindTheSameCost) {
   }
 }
 
+/// An integrator x+ = x + u / 10 with |u| <= 1 and x >= 0.2, its input and state in given units.
+template <class T>
+std::vector<T> drive(T state_unit, T input_unit, OcpInfo& info) {
+  constexpr int N = 8;
+  OcpSolver<T> solver;
+  Arena measure = Arena::measure();
+  solver.attach(measure, {1, 1, N, 1});
+  std::vector<unsigned char> memory(measure.used() + Arena::alignment);
+  void* start = memory.data();
+  std::size_t room = memory.size();
+  Arena arena(std::align(Arena::alignment, measure.used(), start, room), measure.used());
+  solver.attach(arena, {1, 1, N, 1});
+  const T A = 1, B = T(0.1) * state_unit / input_unit, low = -input_unit, high = input_unit;
+  const T Q = T(1) / (state_unit * state_unit), R = T(0.1) / (input_unit * input_unit), c = 1;
+  for (int k = 0; k <= N; ++k) {
+    solver.data().set_hessian(k, &Q, &R, nullptr);
+    if (k > 0) {
+      solver.data().set_row_count(k, 1);
+      solver.data().set_row(k, 0, &c, nullptr, T(0.2) * state_unit, infinity<T>(),
+                            OcpData<T, 0, 0>::none, 0);
+    }
+    if (k == N) break;
+    solver.data().set_dynamics(k, &A, &B, nullptr);
+    solver.data().set_input_bounds(k, &low, &high);
+  }
+  solver.equilibrate();
+  const T x0 = T(0.7) * state_unit;
+  solver.set_x0(&x0);
+  OcpSettings settings;
+  settings.tolerance = sizeof(T) == 4 ? 1e-3 : 1e-9;
+  {
+    const AllocationGuard no_allocation;
+    info = solver.solve(false, settings);
+  }
+  std::vector<T> plan;
+  for (int k = 0; k < N; ++k) plan.push_back(solver.u(k)[0] / input_unit);
+  for (int k = 0; k <= N; ++k) plan.push_back(solver.x(k)[0] / state_unit);
+  for (int k = 1; k <= N; ++k) plan.push_back(solver.row_multiplier(k, 0) * state_unit);
+  return plan;
+}
+
+TYPED_TEST(OcpSolverTest, UnitsOfTheCallerDoNotMatter) {
+  using T = TypeParam;
+  OcpInfo plain, scaled;
+  const std::vector<T> expected = drive<T>(1, 1, plain);
+  const std::vector<T> found = drive<T>(T(4096), T(1) / T(1024), scaled);
+  ASSERT_EQ(plain.status, Status::ok);
+  ASSERT_EQ(scaled.status, Status::ok);
+  EXPECT_NEAR(plain.objective, scaled.objective, sizeof(T) == 4 ? 1e-3 : 1e-8);
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    EXPECT_NEAR(expected[i], found[i], sizeof(T) == 4 ? 2e-3 : 1e-7) << i;
+  }
+}
+
 TYPED_TEST(OcpSolverTest, ANanDoesNotPoisonTheNextSolve) {
   using T = TypeParam;
   Planner<T, 4, 2> planner;

@@ -80,7 +80,7 @@ class OcpSolver {
  private:
   using Active = ActiveSet<T, Nx, Nu>;
   static constexpr int most_guess_steps = 4, most_cold_steps = 15, longest_pause = 15;
-  static constexpr int most_patient_steps = 60, most_refinements = 4;
+  static constexpr int most_patient_steps = 200, most_refinements = 4;
 
   OcpInfo solve_in_own_units(bool warm, const OcpSettings& settings) noexcept {
     OcpInfo info;
@@ -204,6 +204,7 @@ class OcpSolver {
 
   /// Names the reason of a failure when there is a proof of it.
   void diagnose(const OcpSettings& settings, OcpInfo& info) noexcept {
+    if (diverged(info)) return;
     if (info.status == Status::not_positive_definite) return;
     if (proven(info)) return;
     if (riccati_.proximal() == T(0)) {
@@ -217,7 +218,23 @@ class OcpSolver {
       info.iterations += more.iterations;
       if (proven(info)) return;
     }
+    if (settings.method == OcpMethod::automatic && last_resort(settings, info)) return;
     info.status = Status::max_iterations;
+  }
+
+  /// The interior point alone, from zero inputs instead of where the active set left off.
+  bool last_resort(const OcpSettings& settings, OcpInfo& info) noexcept {
+    forget();
+    return interior_point(false, settings, info) || diverged(info);
+  }
+
+  /// Do the multipliers with which an interior point gave up prove infeasibility?
+  bool diverged(OcpInfo& info) noexcept {
+    if (info.method != OcpMethod::interior_point || !failed(info.status)) return false;
+    interior_point_.keep_multipliers(data_, iterate_, /*only_active=*/true);
+    if (!Certificate<T, Nx, Nu>::no_feasible_point(data_, iterate_)) return false;
+    info.status = Status::primal_infeasible;
+    return true;
   }
 
   bool proven(OcpInfo& info) noexcept {
@@ -314,6 +331,10 @@ class OcpSolver {
   /// measure(), with steps of refinement where the active set is exact.
   bool accept(const OcpSettings& settings, OcpInfo& info) noexcept {
     for (int step = 0; !measure(settings, info); ++step) {
+      if (step == 0) {  // long runs lose the dynamics to rounding
+        riccati_.follow(data_, iterate_.z, /*feedback=*/false);
+        Active::multiply_hessian(data_, iterate_);
+      }
       if (step == most_refinements || !active_set_.refine(data_, iterate_, riccati_)) return false;
     }
     return true;

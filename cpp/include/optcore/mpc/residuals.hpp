@@ -8,7 +8,7 @@ namespace optcore::inline OPTCORE_ISA::mpc {
 /// the caller's units.
 template <class T>
 struct Residuals {
-  T primal = 0;     ///< largest violation of a bound or hard row
+  T primal = 0;     ///< largest violation of a bound, a hard row or the dynamics
   T dual = 0;       ///< largest stationarity residual, after the costate recursion
   T gap = 0;        ///< mean of multiplier times room over all constraints
   T objective = 0;  ///< without the terms of x0 alone
@@ -23,7 +23,7 @@ struct Residuals {
   }
 };
 
-/// `it.z` follows the dynamics and `it.hz` is H z + g there; `it.lin` is overwritten.
+/// `it.hz` is H z + g at it.z; `it.lin` is overwritten.
 template <class T, int Nx, int Nu>
 class ResidualsOf {
  public:
@@ -49,6 +49,7 @@ class ResidualsOf {
       }
       for (int i = 0; i < d.counts[k]; ++i) row(d, it, k, i, pair, r);
     }
+    for (int k = 0; k < d.horizon(); ++k) defect(d, it, k, r);
     r.objective += T(0.5) * cross_cost(d, it);
     r.objective *= d.cost_unit;
     r.gap = count > 0 ? d.cost_unit * total / static_cast<T>(count) : T(0);
@@ -73,6 +74,17 @@ class ResidualsOf {
     }
     if (low > -Data::none) pair(max(y, T(0)), max(T(0), value - low));
     if (high < Data::none) pair(min(y, T(0)), max(T(0), high - value));
+  }
+
+  /// x[k + 1] - A x - B u - b
+  static void defect(const Data& d, OcpIterate<T>& it, int k, Residuals<T>& r) noexcept {
+    const T* next = it.z + (k + 1) * d.zs();
+    detail::combine<Data::x_static>(d.xs() / Data::lanes, d.offset + k * d.xs(), d.nz(),
+                                    it.z + k * d.zs(), d.columns + k * d.nz() * d.xs(), d.xs(),
+                                    it.lin);
+    for (int i = 0; i < d.nx(); ++i) {
+      r.primal = max(r.primal, d.unit[i] * abs(next[i] - it.lin[i]));
+    }
   }
 
   /// x0'S'u, half of which the sum over the inputs of stage 0 leaves out.

@@ -37,9 +37,9 @@ struct OcpInfo {
   OcpMethod method = OcpMethod::automatic;  ///< the one that gave the solution
   double objective = 0;                     ///< without the constant x0 terms of stage 0
   double gap = 0;                           ///< mean of multiplier times room
-  double primal = 0;                        ///< largest violation of a bound or hard row
-  double dual = 0;                          ///< largest stationarity residual
-  double max_slack = 0;                     ///< largest violation of a soft row
+  double primal = 0;     ///< largest violation of a bound, a hard row or the dynamics
+  double dual = 0;       ///< largest stationarity residual
+  double max_slack = 0;  ///< largest violation of a soft row
 };
 
 }  // namespace optcore
