@@ -18,7 +18,7 @@ struct Residuals {
 
   /// Is every residual within `tolerance` of the numbers it is the difference of?
   [[nodiscard]] bool within(T tolerance) const noexcept {
-    return primal <= tolerance * size && dual <= tolerance * pull &&
+    return is_finite(objective) && primal <= tolerance * size && dual <= tolerance * pull &&
            gap <= tolerance * max(size, pull);
   }
 };
@@ -31,33 +31,48 @@ class ResidualsOf {
 
   static Residuals<T> measure(const Data& d, OcpIterate<T>& it) noexcept {
     Residuals<T> r;
-    T total = 0;
-    int count = 0;
+    const P zero = P::zero(), one = P::broadcast(T(1)), none = P::broadcast(Data::none);
+    P products = zero, pairs = zero, costs = zero, worst = zero, size = one;
+    for (int k = 0; k <= d.horizon(); ++k) {
+      for (int j = 0; j < d.zs(); j += P::lanes) {
+        const int i = k * d.zs() + j;
+        const P z = P::load(it.z + i), y = P::load(it.multiplier + i), unit = P::load(d.unit + j);
+        const P low = P::load(d.low + i), high = P::load(d.high + i);
+        const P has_low = detail::where_positive(low + none, one, zero);
+        const P has_high = detail::where_positive(none - high, one, zero);
+        products += detail::absolute(has_low * max(y, zero) * (z - low));
+        products += detail::absolute(has_high * min(y, zero) * (high - z));
+        pairs += has_low + has_high;
+        worst = max(worst, unit * max(low - z, z - high));
+        size = max(size, unit * detail::absolute(z));
+        if (k > 0) costs = fma(z, P::load(it.hz + i) + P::load(d.gradient + i), costs);
+      }
+    }
+    T total = sum(products), count = sum(pairs);
+    r.primal = largest(worst);
+    r.size = largest(size);
+    r.objective = T(0.5) * sum(costs);
+    for (int j = d.nx(); j < d.nz(); ++j) {
+      r.objective += T(0.5) * it.z[j] * (it.hz[j] + d.gradient[j]);
+    }
     const auto pair = [&](T multiplier, T room) {
       total += abs(multiplier * room);
-      ++count;
+      count += 1;
     };
     for (int k = 0; k <= d.horizon(); ++k) {
-      for (int j = d.first(k); j < d.last(k); ++j) {
-        const int i = k * d.zs() + j;
-        const T y = it.multiplier[i], z = it.z[i], unit = d.unit[j];
-        r.objective += T(0.5) * z * (it.hz[i] + d.gradient[i]);
-        if (d.low[i] > -Data::none) pair(max(y, T(0)), z - d.low[i]);
-        if (d.high[i] < Data::none) pair(min(y, T(0)), d.high[i] - z);
-        r.primal = max(r.primal, unit * max(d.low[i] - z, z - d.high[i]));
-        r.size = max(r.size, unit * abs(z));
-      }
       for (int i = 0; i < d.counts[k]; ++i) row(d, it, k, i, pair, r);
     }
     for (int k = 0; k < d.horizon(); ++k) defect(d, it, k, r);
     r.objective += T(0.5) * cross_cost(d, it);
     r.objective *= d.cost_unit;
-    r.gap = count > 0 ? d.cost_unit * total / static_cast<T>(count) : T(0);
+    r.gap = count > 0 ? d.cost_unit * total / count : T(0);
     stationarity(d, it, r);
     return r;
   }
 
  private:
+  using P = Pack<T>;
+
   template <class Pair>
   static void row(const Data& d, const OcpIterate<T>& it, int k, int i, Pair pair,
                   Residuals<T>& r) noexcept {
@@ -97,24 +112,28 @@ class ResidualsOf {
   }
 
   static void stationarity(const Data& d, OcpIterate<T>& it, Residuals<T>& r) noexcept {
+    const P cost = P::broadcast(d.cost_unit);
+    P pull = P::zero();
     for (int k = 0; k <= d.horizon(); ++k) {
-      for (int j = 0; j < d.zs(); ++j) {
+      for (int j = 0; j < d.zs(); j += P::lanes) {
         const int i = k * d.zs() + j;
-        it.lin[i] = it.hz[i] - it.multiplier[i];
-        if (j < d.first(k) || j >= d.last(k)) continue;
-        r.pull = max(r.pull, d.cost_unit / d.unit[j] * max(abs(it.hz[i]), abs(it.multiplier[i])));
+        const P g = P::load(it.hz + i), y = P::load(it.multiplier + i);
+        (g - y).store(it.lin + i);
+        pull = max(pull, max(detail::absolute(g), detail::absolute(y)) / P::load(d.unit + j));
       }
     }
     detail::pull_rows(d, it.row_multiplier, it.lin);
+    P costate = P::zero();
     for (int k = d.horizon() - 1; k >= 0; --k) {
       detail::costate_step(d, k, it.lin);
-      for (int j = 0; k > 0 && j < d.nx(); ++j) {
-        r.pull = max(r.pull, d.cost_unit / d.unit[j] * abs(it.lin[k * d.zs() + j]));
-      }
-      for (int j = d.nx(); j < d.nz(); ++j) {
-        r.dual = max(r.dual, d.cost_unit / d.unit[j] * abs(it.lin[k * d.zs() + j]));
+      T* lin = it.lin + k * d.zs();
+      for (int j = d.nx(); j < d.nz(); ++j) r.dual = max(r.dual, abs(lin[j]) / d.unit[j]);
+      for (int j = 0; j < d.xs(); j += P::lanes) {
+        costate = max(costate, detail::absolute(P::load(lin + j)) / P::load(d.unit + j));
       }
     }
+    r.dual *= d.cost_unit;
+    r.pull = max(r.pull, largest(cost * max(pull, costate)));
   }
 };
 
