@@ -71,8 +71,8 @@ class Model {
   /// One more point, O(n^2). On failure the model is unchanged.
   [[nodiscard]] OPTCORE_HD Status append(VectorView<const T> x, VectorView<const T> y) noexcept;
 
-  /// Removes point `index`, O(n^2); the order of the others stays.
-  /// @return invalid_argument when there is no such point.
+  /// Removes point `index`, O(n^2); the order of the others stays. L^-1 is given up until the next
+  /// fit(). @return invalid_argument when there is no such point.
   ///
   /// Source: Gill, Golub, Murray & Saunders, Mathematics of Computation 28 (1974), method C1.
   [[nodiscard]] OPTCORE_HD Status drop(int index) noexcept;
@@ -204,7 +204,6 @@ class Model {
   OPTCORE_HD void predict_solving(MatrixView<const T> queries, MatrixView<T> mean,
                                   VectorView<T> variance) noexcept;
   OPTCORE_HD void open_padding() noexcept;
-  OPTCORE_HD void drop_from_inverse(int index, const T* cosines, const T* sines) noexcept;
   [[nodiscard]] OPTCORE_HD Status factor_points() noexcept;
   OPTCORE_HD void solve_weights() noexcept;
 
