@@ -1,23 +1,16 @@
 /// One step of a belief, for callgrind to count: belief_probe step|imm SIZE.
 
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <vector>
 
 #include "optcore/host/belief.hpp"
 #include "optcore/host/kalman.hpp"
+#include "probe.hpp"
 
 namespace {
 
 namespace host = optcore::host;
 using optcore::Status;
-
-/// What callgrind toggles on; a name of its own that no optimiser may take away.
-template <class Work>
-[[gnu::noinline]] Status probed(Work work) {
-  return work();
-}
+using optcore::probe::probed;
 
 Status step(int states) {
   std::vector<double> matrix(states * states, 0.1 / states), logs(states);
@@ -33,6 +26,7 @@ Status step(int states) {
 
 Status imm(int d) {
   constexpr int m = 2, models = 5;
+  if (d < m) return Status::invalid_argument;
   std::vector<double> F(d * d), Q(d * d), H(m * d), R = {0.05, 0, 0, 0.05}, P(d * d), x(d);
   for (int i = 0; i < d; ++i) F[i * d + i] = P[i * d + i] = 1;
   for (int i = 0; i + m < d; ++i) F[i * d + i + m] = 0.1;
@@ -52,11 +46,5 @@ Status imm(int d) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const int size = argc == 3 ? std::atoi(argv[2]) : 0;
-  Status status = Status::invalid_argument;
-  if (size > 0 && std::strcmp(argv[1], "step") == 0) status = step(size);
-  if (size > 1 && std::strcmp(argv[1], "imm") == 0) status = imm(size);
-  if (!optcore::failed(status)) return 0;
-  std::fprintf(stderr, "belief_probe: %s\n", optcore::to_string(status));
-  return 1;
+  return optcore::probe::run(argc, argv, {{"step", step}, {"imm", imm}});
 }

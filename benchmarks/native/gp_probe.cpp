@@ -1,25 +1,18 @@
 /// One call of a Gaussian process, for callgrind to count: gp_probe cholesky|predict POINTS.
 
 #include <cmath>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <vector>
 
 #include "optcore/host/buffer.hpp"
 #include "optcore/host/gp.hpp"
+#include "probe.hpp"
 #include "support/random.hpp"
 
 namespace {
 
 namespace host = optcore::host;
 using optcore::Status;
-
-/// What callgrind toggles on; a name of its own that no optimiser may take away.
-template <class Work>
-[[gnu::noinline]] Status probed(Work work) {
-  return work();
-}
+using optcore::probe::probed;
 
 Status cholesky(int n) {
   const int stride = host::cholesky_stride(n), rows = host::cholesky_rows(n);
@@ -53,11 +46,5 @@ Status predict(int n) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const int n = argc == 3 ? std::atoi(argv[2]) : 0;
-  Status status = Status::invalid_argument;
-  if (n > 0 && std::strcmp(argv[1], "cholesky") == 0) status = cholesky(n);
-  if (n > 0 && std::strcmp(argv[1], "predict") == 0) status = predict(n);
-  if (!optcore::failed(status)) return 0;
-  std::fprintf(stderr, "gp_probe: %s\n", optcore::to_string(status));
-  return 1;
+  return optcore::probe::run(argc, argv, {{"cholesky", cholesky}, {"predict", predict}});
 }

@@ -2,111 +2,25 @@
 
 #include "optcore/host/planning.hpp"
 
-#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <limits>
-#include <unordered_map>
-#include <vector>
 
-#include "backend.hpp"
+#include "planning_tree.hpp"
 
 namespace optcore::host {
+
+using planning::Branch, planning::Edge, planning::Node, planning::Rows, planning::StateClass;
+
 namespace {
 
 constexpr int lanes = 8;               // rows are padded to this, as planning/bounds.hpp needs
 constexpr double impossible = 1e-13;   // a branch less likely than this is not followed
 constexpr double same_belief = 1e-12;  // largest difference between beliefs that share a node
-constexpr double inverse_of_zero = 1e200;
 
 int padded(int size) { return (size + lanes - 1) / lanes * lanes; }
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
-
-/// Rows of equal, padded length that come and go.
-struct Rows {
-  int cols = 0, count = 0;
-  std::vector<double> data;
-
-  double* add() {
-    data.resize(data.size() + at(cols), 0.0);
-    return row(count++);
-  }
-  double* row(int i) { return data.data() + at(i) * at(cols); }
-  const double* row(int i) const { return data.data() + at(i) * at(cols); }
-  void move(int from, int to) {
-    if (from != to) std::copy_n(row(from), cols, row(to));
-  }
-  void shrink(int rows) {
-    count = rows;
-    data.resize(at(rows) * at(cols));
-  }
-  MatrixView<const double> view() const { return {data.data(), count, cols, cols}; }
-};
-
-struct StateClass {
-  int size = 0, width = 0;
-  Rows reward, base;  // (actions, width)
-  Rows alpha;         // (vectors, width)
-  std::vector<int> alpha_action;
-  int alpha_limit = 0;     // number at which useless ones are looked for
-  Rows point, point_base;  // (points, width), (points, actions)
-  std::vector<double> point_value, point_gain;
-  std::vector<int> nodes;  // visited beliefs
-};
-
-struct Branch {
-  int target;
-  const int* row_begin;
-};
-
-struct Edge {
-  double probability, lower, upper;
-  int child;
-};
-
-struct Node {
-  int cls;
-  int belief;  // row of the class's beliefs
-  double lower, upper;
-  int point = -1;
-  std::int64_t edges = -1;  // first of the class's branches
-  std::int64_t actions = -1;
-};
 
 }  // namespace
-
-struct PointBasedPlanner::Impl {
-  explicit Impl(const PlanningModel& m);
-
-  int actions;
-  double discount;
-  std::vector<int> pair_begin, row_begin, column;
-  std::vector<double> value;
-  std::vector<Branch> branches;
-  std::vector<StateClass> classes;
-  std::vector<Rows> beliefs;  // of each class's nodes
-  std::vector<Node> nodes;
-  std::vector<Edge> edges;
-  std::vector<double> action_upper;  // per node and action; -inf once it cannot be the best
-  std::unordered_multimap<std::uint64_t, int> index;
-  std::int64_t trials = 0, backups = 0;
-  const cpu::PlanningKernels& kernels;
-  std::vector<double> next, inverse, base_at, best_alpha, uniform;
-  std::vector<int> choice, best_choice;
-
-  const double* belief(const Node& node) const { return beliefs[at(node.cls)].row(node.belief); }
-
-  double project(const double* from, int size, const Branch& branch, double* to) const;
-  double upper_at(const StateClass& c, const double* b);
-  int find_or_add(int cls, const double* b);
-  void expand(int id);
-  void backup(int id);
-  void add_alpha(int cls, const double* vector, int action);
-  void prune(int cls);
-  void add_point(Node& node);
-  int descend(int id, double excess_per_probability);
-  double bytes() const;
-};
 
 PointBasedPlanner::Impl::Impl(const PlanningModel& m)
     : actions(m.actions),
@@ -168,17 +82,6 @@ double PointBasedPlanner::Impl::project(const double* from, int size, const Bran
     }
   }
   return mass;
-}
-
-double PointBasedPlanner::Impl::upper_at(const StateClass& c, const double* b) {
-  for (int s = 0; s < c.width; ++s) inverse[at(s)] = b[s] > 0.0 ? 1.0 / b[s] : inverse_of_zero;
-  for (int a = 0; a < actions; ++a) {
-    double total = 0.0;
-    for (int s = 0; s < c.size; ++s) total += c.base.row(a)[s] * b[s];
-    base_at[at(a)] = total;
-  }
-  return kernels.sawtooth(c.point.view(), c.point_base.view(), c.point_value.data(),
-                          c.point_gain.data(), {base_at.data(), actions}, inverse.data());
 }
 
 int PointBasedPlanner::Impl::find_or_add(int cls, const double* b) {
@@ -298,70 +201,6 @@ void PointBasedPlanner::Impl::backup(int id) {
   if (reached > node.lower) {
     node.lower = reached;
     add_alpha(node.cls, best_alpha.data(), best_action);
-  }
-}
-
-/// Adds a vector; those that it dominates everywhere go.
-void PointBasedPlanner::Impl::add_alpha(int cls, const double* vector, int action) {
-  StateClass& c = classes[at(cls)];
-  int kept = 0;
-  for (int i = 0; i < c.alpha.count; ++i) {
-    const double* row = c.alpha.row(i);
-    bool dominated = true;
-    for (int s = 0; s < c.size && dominated; ++s) dominated = row[s] <= vector[s];
-    if (dominated) continue;
-    c.alpha.move(i, kept);
-    c.alpha_action[at(kept)] = c.alpha_action[at(i)];
-    ++kept;
-  }
-  c.alpha.shrink(kept);
-  c.alpha_action.resize(at(kept));
-  std::copy_n(vector, c.width, c.alpha.add());
-  c.alpha_action.push_back(action);
-  if (c.alpha.count > c.alpha_limit) prune(cls);
-}
-
-/// Keeps the vectors that are the best at some visited belief.
-void PointBasedPlanner::Impl::prune(int cls) {
-  StateClass& c = classes[at(cls)];
-  std::vector<char> used(at(c.alpha.count), 0);
-  for (const int id : c.nodes) {
-    double ignored;
-    used[at(kernels.best_vector(c.alpha.view(), belief(nodes[at(id)]), &ignored))] = 1;
-  }
-  used.back() = 1;  // the one just added, for a belief that may be looked at right now
-  int kept = 0;
-  for (int i = 0; i < c.alpha.count; ++i) {
-    if (!used[at(i)]) continue;
-    c.alpha.move(i, kept);
-    c.alpha_action[at(kept)] = c.alpha_action[at(i)];
-    ++kept;
-  }
-  c.alpha.shrink(kept);
-  c.alpha_action.resize(at(kept));
-  c.alpha_limit = 64 + 2 * kept;
-}
-
-void PointBasedPlanner::Impl::add_point(Node& node) {
-  StateClass& c = classes[at(node.cls)];
-  if (node.point < 0) {
-    const double* b = belief(node);
-    double* base = c.point_base.add();
-    double convex = -std::numeric_limits<double>::infinity();
-    for (int a = 0; a < actions; ++a) {
-      base[a] = 0.0;
-      for (int s = 0; s < c.size; ++s) base[a] += c.base.row(a)[s] * b[s];
-      convex = std::max(convex, base[a]);
-    }
-    node.point = c.point.count;
-    std::copy_n(b, c.width, c.point.add());
-    c.point_value.push_back(convex);
-    c.point_gain.push_back(0.0);
-  }
-  const double gained = c.point_value[at(node.point)] - node.upper;
-  if (gained > 0.0) {
-    c.point_value[at(node.point)] = node.upper;
-    c.point_gain[at(node.point)] += gained;
   }
 }
 

@@ -1,3 +1,4 @@
+#include "callable.hpp"
 #include "key_encoder.hpp"
 #include "memory_cache.hpp"
 #include "runtime.hpp"
@@ -269,16 +270,9 @@ void cached_dealloc(PyObject* object) {
   Py_DECREF(type);
 }
 
-PyObject* cached_get(PyObject* object, PyObject* instance, PyObject*) {
-  if (instance == nullptr || instance == Py_None) return Py_NewRef(object);
-  return PyMethod_New(object, instance);
-}
-
+/// cache_info, cache_clear, ... are the controller's
 PyObject* cached_getattro(PyObject* object, PyObject* name) {
-  PyObject* found = PyObject_GenericGetAttr(object, name);
-  if (found != nullptr || !PyErr_ExceptionMatches(PyExc_AttributeError)) return found;
-  PyErr_Clear();  // cache_info, cache_clear, ...
-  return PyObject_GetAttr(plan_of(object).controller.ptr(), name);
+  return attribute_or_of(object, name, plan_of(object).controller.ptr());
 }
 
 PyObject* cached_set_name(PyObject* object, PyObject*) {
@@ -323,7 +317,7 @@ void* slot(Function* function) {
 PyType_Slot cached_slots[] = {
     {Py_tp_new, slot(cached_new)},           {Py_tp_call, slot(PyVectorcall_Call)},
     {Py_tp_dealloc, slot(cached_dealloc)},   {Py_tp_traverse, slot(cached_traverse)},
-    {Py_tp_clear, slot(cached_clear)},       {Py_tp_descr_get, slot(cached_get)},
+    {Py_tp_clear, slot(cached_clear)},       {Py_tp_descr_get, slot(bind_to_instance)},
     {Py_tp_getattro, slot(cached_getattro)}, {Py_tp_repr, slot(cached_repr)},
     {Py_tp_methods, cached_methods},         {Py_tp_members, cached_members},
     {Py_tp_getset, cached_getset},           {0, nullptr}};

@@ -1,3 +1,4 @@
+#include "callable.hpp"
 #include "optcore/runtime/call_site.hpp"
 #include "runtime.hpp"
 // after Python.h
@@ -107,16 +108,9 @@ void profiled_dealloc(PyObject* object) {
   Py_DECREF(type);
 }
 
-PyObject* profiled_get(PyObject* object, PyObject* instance, PyObject*) {
-  if (instance == nullptr || instance == Py_None) return Py_NewRef(object);
-  return PyMethod_New(object, instance);
-}
-
+/// whatever else the function has: __defaults__, __code__, attributes
 PyObject* profiled_getattro(PyObject* object, PyObject* name) {
-  PyObject* found = PyObject_GenericGetAttr(object, name);
-  if (found != nullptr || !PyErr_ExceptionMatches(PyExc_AttributeError)) return found;
-  PyErr_Clear();  // whatever else the function has: __defaults__, __code__, attributes
-  return PyObject_GetAttr(self_of(object)->callable, name);
+  return attribute_or_of(object, name, self_of(object)->callable);
 }
 
 PyObject* profiled_repr(PyObject* object) {
@@ -145,7 +139,7 @@ PyType_Slot profiled_slots[] = {{Py_tp_new, slot(profiled_new)},
                                 {Py_tp_dealloc, slot(profiled_dealloc)},
                                 {Py_tp_traverse, slot(profiled_traverse)},
                                 {Py_tp_clear, slot(profiled_clear)},
-                                {Py_tp_descr_get, slot(profiled_get)},
+                                {Py_tp_descr_get, slot(bind_to_instance)},
                                 {Py_tp_getattro, slot(profiled_getattro)},
                                 {Py_tp_repr, slot(profiled_repr)},
                                 {Py_tp_members, profiled_members},

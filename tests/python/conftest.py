@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,8 +23,47 @@ settings.load_profile("repeatable")
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
-    """Folder of the shared recordings and problems; the test skips where it is absent."""
+    """Folder of the shared recordings and problems, which no clone has: the test skips without it.
+
+    Where the folder is, all of its files must be there.
+    """
     root = Path(os.environ.get("OPTCORE_DATA", REPOSITORY.parent / "shared" / "data"))
     if not root.is_dir():
-        pytest.skip(f"no test data at {root} (set OPTCORE_DATA)")
+        pytest.skip(f"the recordings are not part of the repository: none at {root} (OPTCORE_DATA)")
     return root
+
+
+@pytest.fixture(scope="session")
+def cxx() -> str:
+    """A C++ compiler, which an installed wheel need not have beside it."""
+    found = shutil.which("c++")
+    if found is None:
+        pytest.skip("exported C++ cannot be tried without a compiler (apt-get install g++)")
+    return found
+
+
+@pytest.fixture
+def public_dir() -> Iterator[Path]:
+    """A folder that every user may enter, where pytest's own are the caller's alone."""
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name)
+        path.chmod(0o755)
+        yield path
+
+
+@pytest.fixture
+def unprivileged() -> Callable[[], AbstractContextManager[None]]:
+    """A context whose file accesses are those of an ordinary user, also under root."""
+
+    @contextmanager
+    def ordinary_user() -> Iterator[None]:
+        root = os.geteuid() == 0
+        if root:
+            os.seteuid(65534)
+        try:
+            yield
+        finally:
+            if root:
+                os.seteuid(0)
+
+    return ordinary_user

@@ -11,6 +11,7 @@ Source   Rasmussen & Williams, *Gaussian Processes for Machine Learning* (2006),
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
@@ -43,7 +44,7 @@ SUM, PRODUCT = 10, 11  # kinds of the operators, as gp/kernel_node.hpp numbers t
 MAX_NODES = 16
 
 
-class Kernel:
+class Kernel(ABC):
     """What all covariance functions share: sums, products, their values."""
 
     def __add__(self, other: Kernel | float) -> Kernel:
@@ -68,9 +69,9 @@ class Kernel:
         nodes, parameters = tree(self, points.shape[1])
         return _native.gp.covariance(nodes, parameters, points, others, Z is None)
 
+    @abstractmethod
     def leaves(self) -> Iterator[Leaf]:
         """The terms, from left to right."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

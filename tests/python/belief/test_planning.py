@@ -162,10 +162,7 @@ KNOWN = [
 
 @pytest.mark.parametrize(("name", "low", "high", "gap"), KNOWN)
 def test_published_values(data_dir: Path, name: str, low: float, high: float, gap: float) -> None:
-    file = data_dir / "intent" / "pomdp" / name
-    if not file.is_file():
-        pytest.skip(f"no {file}")
-    model = SparsePOMDP.from_pomdp(file)
+    model = SparsePOMDP.from_pomdp(data_dir / "intent" / "pomdp" / name)
     planner = PointBasedPlanner(model)
     progress = planner.solve(gap=gap, seconds=10.0)
     assert progress.gap <= gap
@@ -175,10 +172,7 @@ def test_published_values(data_dir: Path, name: str, low: float, high: float, ga
 
 @pytest.mark.parametrize("name", ["shuttle.95.POMDP", "Hallway.pomdp"])
 def test_the_policy_earns_its_lower_bound(data_dir: Path, name: str) -> None:
-    file = data_dir / "intent" / "pomdp" / name
-    if not file.is_file():
-        pytest.skip(f"no {file}")
-    model = SparsePOMDP.from_pomdp(file)
+    model = SparsePOMDP.from_pomdp(data_dir / "intent" / "pomdp" / name)
     planner = PointBasedPlanner(model)
     promised = planner.solve(gap=0.3, seconds=5.0).lower
     rng = np.random.default_rng(0)

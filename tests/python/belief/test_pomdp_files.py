@@ -275,10 +275,7 @@ def test_a_mutilated_file_is_a_model_or_a_clear_error(
     ],
 )
 def test_published_models(data_dir: Path, name: str, sizes: tuple[int, int, int]) -> None:
-    file = data_dir / "intent" / "pomdp" / name
-    if not file.is_file():
-        pytest.skip(f"no {file}")
-    model = SparsePOMDP.from_pomdp(file)
+    model = SparsePOMDP.from_pomdp(data_dir / "intent" / "pomdp" / name)
     assert (model.n_states, model.n_actions, model.n_observations) == sizes
     belief, rng = model.start, np.random.default_rng(0)
     for _ in range(30):  # a walk keeps the belief a distribution

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from processes import together
 
 from optcore.caching_system import CacheConfig, CacheSystem
 from optcore.errors import ConfigError
@@ -228,7 +229,7 @@ def test_a_cancelled_leader_hands_over_and_an_error_reaches_all(cache: CacheSyst
     assert CALLS[:3] == [1, 1, -1]
 
 
-def _process(folder: str, start: Any, seconds: float) -> None:
+def _process(folder: str, seconds: float, start: Any) -> None:
     def slow(x: int) -> int:
         Path(folder, f"computed-{os.getpid()}").touch()
         time.sleep(seconds)
@@ -241,17 +242,7 @@ def _process(folder: str, start: Any, seconds: float) -> None:
 
 
 def test_eight_processes_compute_once(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("fork")
-    start = context.Event()
-    processes = [
-        context.Process(target=_process, args=(str(tmp_path), start, 0.3)) for _ in range(8)
-    ]
-    for process in processes:
-        process.start()
-    start.set()
-    for process in processes:
-        process.join(timeout=60)
-        assert process.exitcode == 0
+    together(8, _process, str(tmp_path), 0.3)
     assert len(list(tmp_path.glob("computed-*"))) == 1
     assert not list(tmp_path.rglob("*.lease"))
 
@@ -260,14 +251,14 @@ def test_a_process_killed_in_its_computation_does_not_hold_up_the_others(tmp_pat
     context = multiprocessing.get_context("fork")
     start = context.Event()
     start.set()
-    victim = context.Process(target=_process, args=(str(tmp_path), start, 60.0))
+    victim = context.Process(target=_process, args=(str(tmp_path), 60.0, start))
     victim.start()
     while not list(tmp_path.glob("computed-*")):
         time.sleep(0.01)
     assert victim.pid is not None
     os.kill(victim.pid, 9)
     victim.join()
-    _process(str(tmp_path), start, 0.0)
+    _process(str(tmp_path), 0.0, start)
     assert len(list(tmp_path.glob("computed-*"))) == 2
 
 

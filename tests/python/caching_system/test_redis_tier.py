@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from processes import together
 from redis_server import RedisServer, free_port, need_redis, until
 
 from optcore.caching_system import CacheConfig, CacheSystem
@@ -366,18 +367,7 @@ def _slow_host(url: str, folder: str, start: Any) -> None:
 
 
 def test_eight_hosts_compute_once(server: RedisServer, tmp_path: Path) -> None:
-    context = multiprocessing.get_context("fork")
-    start = context.Event()
-    hosts = [
-        context.Process(target=_slow_host, args=(server.url, str(tmp_path), start))
-        for _ in range(8)
-    ]
-    for process in hosts:
-        process.start()
-    start.set()
-    for process in hosts:
-        process.join(timeout=60)
-        assert process.exitcode == 0
+    together(8, _slow_host, server.url, str(tmp_path))
     assert len(list(tmp_path.iterdir())) == 1
 
 
