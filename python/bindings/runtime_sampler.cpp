@@ -19,9 +19,11 @@
 /// `StackSampler`: a thread that looks at the Python stacks of the others now and then.
 ///
 /// First, without the interpreter lock, the kernel says what each thread is at; then the lock is
-/// asked for and the stacks are read. A sample stands for the time since the one before it. CPU
-/// time in it is `native` for a thread that did not need the lock or did not give it up within
-/// twice the switch interval, else `running`; the rest is what the thread waits for.
+/// asked for and the stacks are read. A sample stands for the time since the one before it. The
+/// wait for the lock tells native code from Python's: a thread in the interpreter holds the lock
+/// for one switch interval and gives it up at its next bytecode. CPU time is therefore `native` for
+/// a thread that ran while the lock was free, that burnt well over a switch interval before giving
+/// it up, or that runs on while the sampler has it; else `running`. The rest is what it waits for.
 namespace optcore::python {
 namespace {
 
@@ -81,6 +83,8 @@ class StackSampler {
     if (worker_.joinable()) return;
     pid_ = ::getpid();
     stopping_ = false;
+    const auto interval = py::module_::import("sys").attr("getswitchinterval")().cast<double>();
+    switch_ns_ = static_cast<std::int64_t>(interval * 1e9);
     started_ns_ = last_ns_ = Clock::system_ns();
     note_threads();
     interpreter_ = PyInterpreterState_Get();
@@ -102,7 +106,7 @@ class StackSampler {
       py::gil_scoped_release release;
       worker_.join();
     }
-    take_samples(PyThreadState_Get(), Clock::system_ns(), false);  // the time since the last sample
+    take_samples(PyThreadState_Get(), Clock::system_ns(), -1);  // the time since the last sample
     elapsed_ns_ += Clock::system_ns() - started_ns_;
   }
 
@@ -149,7 +153,7 @@ class StackSampler {
       const std::int64_t asked = Clock::system_ns();
       PyEval_RestoreThread(own);
       const std::int64_t got = Clock::system_ns();
-      take_samples(own, got, got - asked > 12'000'000);
+      take_samples(own, got, got - asked);
       PyEval_SaveThread();
       const std::int64_t end = Clock::system_ns();
       cost_ns_ += (asked - begin) + (end - got);
@@ -195,9 +199,14 @@ class StackSampler {
     }
   }
 
-  void take_samples(PyThreadState* own, std::int64_t now, bool lock_was_held) {
+  /// @param lock_wait ns that the interpreter lock was waited for; negative: it was ours.
+  void take_samples(PyThreadState* own, std::int64_t now, std::int64_t lock_wait) {
     ++samples_;
     last_ns_ = now;
+    int running = 0;
+    for (const auto& [id, thread] : threads_) {
+      running += thread.wait.kind == ThreadWait::Kind::running ? 1 : 0;
+    }
     for (PyThreadState* t = PyInterpreterState_ThreadHead(interpreter_); t != nullptr;
          t = PyThreadState_Next(t)) {
       if (t == own && worker_.joinable()) continue;
@@ -207,11 +216,23 @@ class StackSampler {
         thread.native_id = native_id_of(t);
         thread.seen_ns = now - interval_ns_;
       }
-      charge(thread, t, now, lock_was_held);
+      charge(thread, t, now, lock_wait, running > 1);
     }
   }
 
-  void charge(Thread& thread, PyThreadState* state, std::int64_t now, bool lock_was_held) {
+  /// Whether a thread that was on the CPU was outside the interpreter.
+  [[nodiscard]] bool in_native(const Thread& thread, std::int64_t cpu_now, std::int64_t lock_wait,
+                               bool others_run) const {
+    if (lock_wait < 0 || thread.wait.kind != ThreadWait::Kind::running) return false;
+    if (lock_wait < switch_ns_ / 2) return true;
+    if (cpu_now - thread.cpu_now_ns > switch_ns_ * 8 / 5) return true;
+    if (!others_run) return false;
+    const ThreadWait still = runtime::thread_wait(thread.native_id);
+    return still.kind == ThreadWait::Kind::running;
+  }
+
+  void charge(Thread& thread, PyThreadState* state, std::int64_t now, std::int64_t lock_wait,
+              bool others_run) {
     const std::uint32_t node = walk(*thread.tree, state);
     const std::int64_t wall = std::max<std::int64_t>(now - thread.seen_ns, 0);
     const std::int64_t cpu_now = runtime::thread_cpu_ns(thread.native_id);
@@ -224,7 +245,7 @@ class StackSampler {
     const bool for_interpreter = wait.kind == Kind::futex && runtime_.holds(wait.address);
     const std::int64_t idle = wall - cpu;
     if (cpu > 0) {
-      const bool native = lock_was_held && wait.kind == Kind::running;
+      const bool native = in_native(thread, cpu_now, lock_wait, others_run);
       thread.tree->add(node, native ? Activity::native : Activity::running, cpu);
     }
     if (idle > wall / 20) {
@@ -262,7 +283,7 @@ class StackSampler {
     return node;
   }
 
-  std::int64_t interval_ns_;
+  std::int64_t interval_ns_, switch_ns_ = 5'000'000;
   std::size_t max_nodes_;
   pid_t pid_ = 0;
   PyInterpreterState* interpreter_ = nullptr;
