@@ -65,7 +65,9 @@ unsigned long native_id_of([[maybe_unused]] PyThreadState* state) {
 class StackSampler {
  public:
   StackSampler(double interval_s, std::size_t max_nodes)
-      : interval_ns_(static_cast<std::int64_t>(interval_s * 1e9)), max_nodes_(max_nodes) {
+      : asked_interval_ns_(static_cast<std::int64_t>(interval_s * 1e9)),
+        interval_ns_(asked_interval_ns_),
+        max_nodes_(max_nodes) {
     if (!(interval_s >= 1e-4 && interval_s <= 60)) {
       throw py::value_error("interval must lie in [0.0001, 60] s");
     }
@@ -149,6 +151,7 @@ class StackSampler {
     std::uint64_t random = 88172645463325252ULL;
     while (!wait_until(next)) {
       const std::int64_t begin = Clock::system_ns();
+      const std::int64_t spent = own_cpu_ns();
       for (auto& [id, thread] : threads_) look(thread);
       const std::int64_t asked = Clock::system_ns();
       PyEval_RestoreThread(own);
@@ -156,11 +159,11 @@ class StackSampler {
       take_samples(own, got, got - asked);
       PyEval_SaveThread();
       const std::int64_t end = Clock::system_ns();
-      cost_ns_ += (asked - begin) + (end - got);
-      if (static_cast<double>(cost_ns_) >
-          highest_share * static_cast<double>(end - started_ns_) + 2e6) {
-        interval_ns_ = std::min<std::int64_t>(2 * interval_ns_, 1'000'000'000);
-      }
+      cost_ns_ += own_cpu_ns() - spent;  // not the wall time: others may have had the processor
+      // as seldom as the share of a core demands, but no more often than was asked for
+      const auto dear = static_cast<std::int64_t>(static_cast<double>(cost_ns_) /
+                                                  static_cast<double>(samples_) / highest_share);
+      interval_ns_ = std::clamp<std::int64_t>(dear, asked_interval_ns_, 1'000'000'000);
       // a spread of a quarter keeps sampling from running in step with the program
       random ^= random << 13, random ^= random >> 7, random ^= random << 17;
       const auto spread =
@@ -172,6 +175,12 @@ class StackSampler {
     PyThreadState_DeleteCurrent();
   }
 
+  static std::int64_t own_cpu_ns() noexcept {
+    timespec t{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
+  }
+
   bool wait_until(std::int64_t when) {
     std::unique_lock lock(mutex_);
     const auto delay =
@@ -180,7 +189,9 @@ class StackSampler {
   }
 
   void look(Thread& thread) const {
+    const std::int64_t before = thread.cpu_now_ns;
     thread.cpu_now_ns = runtime::thread_cpu_ns(thread.native_id);
+    if (before >= 0 && before == thread.cpu_now_ns) return;  // has not run: waits as it did
     // A thread that was on the CPU nearly all the time is not asked what it waits for.
     const std::int64_t cpu = thread.cpu_now_ns - thread.cpu_ns;
     const std::int64_t wall = Clock::system_ns() - thread.seen_ns;
@@ -244,18 +255,18 @@ class StackSampler {
     const ThreadWait& wait = thread.wait;
     const bool for_interpreter = wait.kind == Kind::futex && runtime_.holds(wait.address);
     const std::int64_t idle = wall - cpu;
-    if (cpu > 0) {
-      const bool native = in_native(thread, cpu_now, lock_wait, others_run);
-      thread.tree->add(node, native ? Activity::native : Activity::running, cpu);
-    }
+    const bool native = in_native(thread, cpu_now, lock_wait, others_run);
+    const Activity busy = native ? Activity::native : Activity::running;
+    if (cpu > 0) thread.tree->add(node, busy, cpu);
     if (idle > wall / 20) {
-      Activity activity = Activity::interpreter_lock;  // ready, but others had the CPU or the lock
+      Activity activity = busy;  // ready, but other programs had the processor
+      if (for_interpreter) activity = Activity::interpreter_lock;
       if (wait.kind == Kind::futex && !for_interpreter) activity = Activity::lock;
       if (wait.kind == Kind::sleep) activity = Activity::sleep;
       if (wait.kind == Kind::io) activity = Activity::io;
       thread.tree->add(node, activity, idle);
-    } else if (idle > 0 && cpu > 0) {
-      thread.tree->add(node, Activity::running, idle);
+    } else if (idle > 0) {
+      thread.tree->add(node, busy, idle);
     }
     thread.seen_ns = now;
     thread.cpu_ns = cpu_now;
@@ -283,7 +294,7 @@ class StackSampler {
     return node;
   }
 
-  std::int64_t interval_ns_, switch_ns_ = 5'000'000;
+  std::int64_t asked_interval_ns_, interval_ns_, switch_ns_ = 5'000'000;
   std::size_t max_nodes_;
   pid_t pid_ = 0;
   PyInterpreterState* interpreter_ = nullptr;

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from areas.workbench import cache, memory
+from areas.workbench import cache, memory, profiler
 from harness import Case
 
 __all__ = ["cases"]
 
 
 def cases() -> list[Case]:
-    return [*memory.cases(), *cache.cases()]
+    return [*profiler.cases(), *memory.cases(), *cache.cases()]

@@ -72,8 +72,8 @@ def _slow_function(seen: Evidence, config: ProfilerConfig) -> Bottleneck | None:
     where = f", hottest line {line.line}" if line is not None else ""
     return Bottleneck(
         "cpu",
-        f"{top.function} ({top.file}:{top.line}{where}): {per_call * 1e3:.3g} ms of its own a call,"
-        f" limit {config.cpu_time_threshold_ms:g} ms",
+        f"{top.function} ({top.file}:{top.line}{where}): {per_call:.3g} s of its own a call,"
+        f" limit {config.cpu_time_threshold_ms * 1e-3:g} s",
         "start with this function: it holds most of the CPU time",
         0.8,
         own / seen.wall,

@@ -1,4 +1,4 @@
-"""What is read around and during a call: counters of the process, samples of the system, the GPU."""
+"""What is read around and during a call: counters, samples of the system, the GPU."""
 
 from __future__ import annotations
 

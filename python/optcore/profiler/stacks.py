@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
+from types import CodeType
 
 from optcore._native import runtime
 from optcore.profiler.data import FunctionTime, LineTime, StackNode
@@ -16,10 +18,17 @@ _CPU = (runtime.activities.index("running"), _NATIVE)
 
 
 def call_trees(
-    sampler: runtime.StackSampler, names: dict[int, str], skip: Iterable[str]
+    sampler: runtime.StackSampler,
+    names: dict[int, str],
+    skip: Iterable[str] = (),
+    cut: Iterable[CodeType] = (),
 ) -> dict[str, tuple[StackNode, ...]]:
-    """Trees by thread name; frames of files in `skip` (the profiler's own) pass to their parent."""
-    hidden = set(skip)
+    """Trees by thread name.
+
+    Frames of files in `skip` (the profiler's own) pass to their parent; what lies above a frame of
+    `cut` is left out.
+    """
+    hidden, roots = set(skip), set(cut)
     trees: dict[str, tuple[StackNode, ...]] = {}
     for thread, _, nodes in sampler.result():
         if sum(sum(node[4]) for node in nodes) == 0:
@@ -31,10 +40,10 @@ def call_trees(
                 continue
             seconds = tuple(n * _NS for n in ns)
             if code.co_filename in hidden:
-                place[index] = place[parent]
-                at = out[place[parent]]
+                place[index] = 0 if code in roots else place[parent]
+                at = out[place[index]]
                 merged = tuple(a + b for a, b in zip(at.by_activity, seconds, strict=True))
-                out[place[parent]] = StackNode(
+                out[place[index]] = StackNode(
                     at.parent, at.file, at.line, at.function, sum(merged), merged
                 )
                 continue
@@ -44,8 +53,22 @@ def call_trees(
                 StackNode(place[parent], code.co_filename, line, name, sum(seconds), seconds)
             )
         name = names.get(thread, f"thread {thread}")
-        trees[name if name not in trees else f"{name} ({thread})"] = tuple(out)
-    return trees
+        trees[name if name not in trees else f"{name} ({thread})"] = _pruned(out)
+    return dict(sorted(trees.items(), key=lambda item: -sum(n.seconds for n in item[1])))
+
+
+def _pruned(tree: list[StackNode]) -> tuple[StackNode, ...]:
+    """The tree without branches that took no time; parents stand before their children."""
+    total = [node.seconds for node in tree]
+    for index in range(len(tree) - 1, 0, -1):
+        total[tree[index].parent] += total[index]
+    place: dict[int, int] = {0: 0}
+    out = [tree[0]]
+    for index, node in enumerate(tree[1:], 1):
+        if total[index] > 0:
+            place[index] = len(out)
+            out.append(replace(node, parent=place[node.parent]))
+    return tuple(out)
 
 
 def line_times(trees: dict[str, tuple[StackNode, ...]]) -> tuple[LineTime, ...]:
