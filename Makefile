@@ -61,9 +61,10 @@ setup: $(VENV)/.tools $(VENV)/.native
 
 $(VENV)/.test: pyproject.toml | $(VENV)/.tools
 	@scripts/system_packages.sh test firmware
-	@echo "optcore: installing the test tools (pytest, Hypothesis, scikit-learn)"
-	@$(PIP) install 'pytest>=8' 'hypothesis>=6' 'scikit-learn>=1.6' pytest-xdist \
-	  'redis>=6' 'hiredis>=3'
+	@echo "optcore: installing the test tools (pytest, Hypothesis, libraries that tests compare with)"
+	@$(PIP) install 'pytest>=8' pytest-xdist 'hypothesis>=6' 'redis>=6' 'hiredis>=3' \
+	  'scikit-learn>=1.6' 'gymnasium>=1' hmmlearn qpsolvers \
+	  hdrhistogram line-profiler opentelemetry-sdk prometheus-client py-spy
 	@touch $@
 
 $(VENV)/.lint: pyproject.toml | $(VENV)/.tools

@@ -58,7 +58,7 @@ def test_filters_and_banks_agree_with_the_textbook() -> None:
 
 
 def test_imm_agrees_with_filterpy() -> None:
-    kalman_module = pytest.importorskip("filterpy.kalman", reason="filterpy is a peer")
+    kalman_module = pytest.importorskip("filterpy.kalman", reason="filterpy (2018) is a peer only")
     models = [model(noise) for noise in (0.001, 0.01, 0.1)]
     switching = np.full((3, 3), 0.05) + np.eye(3) * 0.85
     filters = []

@@ -70,7 +70,7 @@ def test_one_step_is_exact_to_1e_13() -> None:
 
 
 def test_hmm_filter_equals_hmmlearn() -> None:
-    hmmlearn = pytest.importorskip("hmmlearn._hmmc", reason="hmmlearn is a peer, not a dependency")
+    hmmlearn = pytest.importorskip("hmmlearn._hmmc", reason="optcore[test] brings it")
     transition, logs = random_model(3, 6, 50, 5.0)
     transition = (transition + 0.01) / (transition + 0.01).sum(axis=1, keepdims=True)
     start = np.full(6, 1 / 6)
@@ -111,7 +111,7 @@ def test_smoother_and_viterbi_agree_with_every_path(seed: int) -> None:
 
 
 def test_smoother_and_viterbi_equal_hmmlearn() -> None:
-    hmmlearn = pytest.importorskip("hmmlearn._hmmc", reason="hmmlearn is a peer, not a dependency")
+    hmmlearn = pytest.importorskip("hmmlearn._hmmc", reason="optcore[test] brings it")
     transition, logs = random_model(3, 6, 200, 5.0)
     transition = (transition + 0.01) / (transition + 0.01).sum(axis=1, keepdims=True)
     start = np.full(6, 1 / 6)

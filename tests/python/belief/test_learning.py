@@ -163,7 +163,7 @@ def test_agents_learn_the_chain(method: Any) -> None:
 
 
 def test_an_agent_learns_a_gymnasium_environment() -> None:
-    gymnasium = pytest.importorskip("gymnasium")
+    gymnasium = pytest.importorskip("gymnasium", reason="optcore[test] brings it")
     env = gymnasium.make("FrozenLake-v1", is_slippery=False)
     agent = GymnasiumAgent(env, discount=0.95, seed=0, reward_scale=0.1, prior=0.05)
     agent.train(episodes=150, max_steps=100)

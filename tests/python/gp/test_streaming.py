@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +11,6 @@ from hypothesis import strategies as st
 
 from optcore.errors import ConfigError, InferenceError, ShapeError
 from optcore.gp import RBF, GaussianProcess, Matern, StreamingGaussianProcess
-
-DATA = Path(os.environ.get("OPTCORE_DATA", Path(__file__).parents[4] / "shared" / "data"))
-ARM = DATA / "gp" / "panda_inverse_dynamics.npz"
 
 
 @settings(deadline=None, max_examples=20)
@@ -104,9 +100,8 @@ def test_bad_settings_are_named() -> None:
         StreamingGaussianProcess(capacity=5, refactor_every=0)
 
 
-@pytest.mark.skipif(not ARM.exists(), reason=f"no data at {ARM} (set OPTCORE_DATA)")
-def test_learns_the_torques_of_a_real_arm_as_it_moves() -> None:
-    with np.load(ARM) as file:
+def test_learns_the_torques_of_a_real_arm_as_it_moves(data_dir: Path) -> None:
+    with np.load(data_dir / "gp" / "panda_inverse_dynamics.npz") as file:
         X, torque = file["X"][:3000], file["Y"][:3000, 0]
     spread, level = X.std(axis=0), torque[:500].std()
     X = X / spread

@@ -23,7 +23,7 @@ def profiled() -> SystemProfiler:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_hdrhistogram_reads_what_was_written(seed: int) -> None:
-    hdrh = pytest.importorskip("hdrh.histogram")
+    hdrh = pytest.importorskip("hdrh.histogram", reason="optcore[test] brings it")
     histogram, draw = runtime.Histogram(), random.Random(seed)
     values = [0, 1, 2047, 2048, 3_599_999_999_999]
     values += [int(draw.lognormvariate(10, 3)) for _ in range(2000)]
@@ -39,7 +39,7 @@ def test_hdrhistogram_reads_what_was_written(seed: int) -> None:
 
 
 def test_an_empty_histogram_and_one_beyond_the_hour() -> None:
-    hdrh = pytest.importorskip("hdrh.histogram")
+    hdrh = pytest.importorskip("hdrh.histogram", reason="optcore[test] brings it")
     histogram = runtime.Histogram()
     assert hdrh.HdrHistogram.decode(hdr_v2(histogram)).get_total_count() == 0
     histogram.record(4_200_000_000_000)
@@ -49,7 +49,10 @@ def test_an_empty_histogram_and_one_beyond_the_hour() -> None:
 
 
 def test_prometheus_pulls() -> None:
-    client = pytest.importorskip("prometheus_client")
+    client = pytest.importorskip(
+        "prometheus_client",
+        reason="optcore[test] brings it",
+    )
     registry = client.CollectorRegistry()
     register_prometheus(profiled(), registry)
     text = client.generate_latest(registry).decode()
@@ -59,7 +62,10 @@ def test_prometheus_pulls() -> None:
 
 
 def test_opentelemetry_pulls() -> None:
-    metrics = pytest.importorskip("opentelemetry.sdk.metrics")
+    metrics = pytest.importorskip(
+        "opentelemetry.sdk.metrics",
+        reason="optcore[test] brings it",
+    )
     from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
     reader = InMemoryMetricReader()

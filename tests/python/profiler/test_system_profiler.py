@@ -137,7 +137,7 @@ def test_the_page_needs_no_other_host(data: ProfilingData) -> None:
 
 
 def test_exact_lines_are_a_marked_pass() -> None:
-    pytest.importorskip("line_profiler")
+    pytest.importorskip("line_profiler", reason="optcore[test] brings it")
     profiler = SystemProfiler(QUIET.replace(line_backend="trace"))
 
     def three(n: int) -> int:
