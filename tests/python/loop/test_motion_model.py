@@ -35,7 +35,7 @@ def test_goals_are_where_people_end() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_goals_are_the_tightest_of_many_starts(seed: int) -> None:
     """Inertia against scikit-learn's k-means of fifty starts; one start often stays 10 % above."""
-    cluster = pytest.importorskip("sklearn.cluster")
+    cluster = pytest.importorskip("sklearn.cluster", reason="optcore[test] brings it")
     rng = np.random.default_rng(seed)
     gates = np.array([[0.0, 3.0], [0.0, 7.0], [15.0, 4.0], [15.0, 9.0], [8.0, 0.0]])
     ends = gates[rng.integers(0, 5, 60)] + rng.normal(0.0, 1.2, (60, 2))
