@@ -6,7 +6,6 @@ IROS 2009; the fields are Gaussian processes (Rasmussen & Williams 2006) on pool
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -26,7 +25,6 @@ _LENGTH_SCALE = np.array([2.0, 2.0, 0.5, 0.5])  # m, m, m/s, m/s
 _NOISE = 0.25**2  # (m/s)^2, one row's change of velocity around the field
 _LEAST_ROWS = 4
 _LAGS = 12
-_RESTARTS = 20  # of k-means: one start often ends in a poor local minimum on fifty track ends
 
 
 def resample(track: Track, period_s: float = _PERIOD_S) -> _Floats:
@@ -39,8 +37,7 @@ def resample(track: Track, period_s: float = _PERIOD_S) -> _Floats:
 def find_goals(tracks: Sequence[Track], n_goals: int = 4, seed: int = 0) -> _Floats:
     """Centres of the ends of complete tracks, (G, 2) m, G <= n_goals; none without tracks.
 
-    k-means++ and Lloyd's iterations, the tightest of twenty starts; ends further than 10^5 m are
-    passed over.
+    k-means++ and Lloyd's iterations; ends further than 10^5 m are passed over.
     """
     from scipy.cluster.vq import kmeans2
 
@@ -52,16 +49,8 @@ def find_goals(tracks: Sequence[Track], n_goals: int = 4, seed: int = 0) -> _Flo
     count = min(n_goals, distinct)
     if count == 0:
         return np.zeros((0, 2))
-    rng = np.random.default_rng(seed)
-    tightest, goals = np.inf, ends[:0]
-    for _ in range(_RESTARTS):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # of an empty cluster: it is left out
-            centres, label = kmeans2(ends, count, iter=30, minit="++", seed=rng)
-        inertia = float(((ends - centres[label]) ** 2).sum())
-        if inertia < tightest:
-            tightest, goals = inertia, centres[np.bincount(label, minlength=count) > 0]
-    return np.asarray(goals, np.float64)
+    centres, label = kmeans2(ends, count, minit="++", seed=seed)
+    return np.asarray(centres[np.bincount(label, minlength=count) > 0], np.float64)
 
 
 def learn_motion_model(
