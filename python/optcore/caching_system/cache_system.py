@@ -17,7 +17,8 @@ from optcore.caching_system.function import CachedCoroutine, CachedFunction
 from optcore.caching_system.keys import key_of
 from optcore.caching_system.levels import LEVELS, MISS, Levels, Plan, checked_ttl
 from optcore.caching_system.statistics import statistics
-from optcore.caching_system.values import Copy, Failure, Tagged, give
+from optcore.caching_system.tags import TagSlots
+from optcore.caching_system.values import Copy, give, is_failure
 from optcore.errors import ConfigError
 
 __all__ = ["CacheLookup", "CacheSystem"]
@@ -40,6 +41,8 @@ class CacheSystem:
     """
 
     def __init__(self, config: CacheConfig | None = None) -> None:
+        if config is not None and not isinstance(config, CacheConfig):
+            raise ConfigError(f"config must be a CacheConfig, got {config!r}; see from_dict()")
         self.config = config or CacheConfig()
         secret = self.config.signing_key if self.config.enable_distributed else None
         #: of the keys: who does not know the signing key cannot prepare two inputs with one key
@@ -60,7 +63,11 @@ class CacheSystem:
     def put(
         self, key: Any, value: Any, ttl: float | None = None, *, tags: Iterable[str] = ()
     ) -> bool:
-        """Store a value for `ttl` seconds; True when some level took it."""
+        """Store a value for `ttl` seconds; True when some level took it.
+
+        A level that is away cannot be told; what it has of the key is older then and refused here,
+        and Redis forgets it before it is used again.
+        """
         stamps = self.levels.stamps(tags) if tags else ()
         return self.levels.store(self._key(key), value, self._plan(ttl), stamps=stamps)[1]
 
@@ -93,6 +100,7 @@ class CacheSystem:
         return self.flights.obtain(self._key(key), function, plan)
 
     def delete(self, key: Any) -> bool:
+        """Forget a key; whether some level had it. Where a level is away, as with :meth:`put`."""
         return self.levels.erase(self._key(key))
 
     def invalidate(self, tag: str) -> None:
@@ -106,7 +114,10 @@ class CacheSystem:
         return self._look(self._key(key), count=False) is not MISS
 
     def clear(self, level: str | None = None) -> None:
-        """Forget everything, or one level: "memory", "disk" or "distributed"."""
+        """Forget everything, or one level: "memory", "disk" or "distributed".
+
+        Redis is cleared for all hosts with the same `redis_prefix`, now or when it is back.
+        """
         self.levels.clear(level)
 
     def precompute(self, function: Callable[..., Any], inputs: Iterable[Any]) -> int:
@@ -114,12 +125,17 @@ class CacheSystem:
 
         What Redis has is fetched `precompute_batch_size` keys at a time.
         """
+        plain = getattr(function, "__func__", function)
+        if isinstance(plain, CachedCoroutine) or inspect.iscoroutinefunction(plain):
+            name = getattr(plain, "__qualname__", plain)
+            raise TypeError(f"precompute cannot await, and {name} is a coroutine function")
         count = 0
         pending = iter(inputs)
+        own = (function.__self__,) if inspect.ismethod(function) else ()
         while batch := list(itertools.islice(pending, self.config.precompute_batch_size)):
             calls = [item if isinstance(item, tuple) else (item,) for item in batch]
             if (key_of_call := getattr(function, "cache_key", None)) is not None:
-                self.levels.get_many((key_of_call(*c) for c in calls), self._plan(None))
+                self.levels.get_many((key_of_call(*own, *c) for c in calls), self._plan(None))
             for call in calls:
                 function(*call)
             count += len(calls)
@@ -189,26 +205,41 @@ class CacheSystem:
             raise ConfigError(f"negative_ttl must be seconds, 0 or more; got {negative_ttl!r}")
         if isinstance(tags, str):
             raise ConfigError(f"tags must be several strings, got the one string {tags!r}")
+        for tag in (tags := tuple(tags)):
+            TagSlots.slot(tag)
+        kept = tuple(negative_errors) if isinstance(negative_errors, Iterable) else ()
+        if not kept or not all(isinstance(e, type) and issubclass(e, Exception) for e in kept):
+            raise ConfigError(f"negative_errors must be exception types, got {negative_errors!r}")
         plan = Plan(
             checked_ttl(self.config.default_ttl_seconds if ttl is None else ttl),
-            chosen, tuple(tags), copy, lock, negative_ttl, negative_errors,
+            chosen, tags, copy, lock, negative_ttl, kept,
         )  # fmt: skip
 
         def decorate(function: Callable[..., Any]) -> CachedFunction:
+            if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+                raise TypeError(f"{function!r} makes generators, which can be used once")
             kind = CachedCoroutine if inspect.iscoroutinefunction(function) else CachedFunction
             controller = kind(
                 self, function, plan, key=key, version=version, adaptive=adaptive, ignore=ignore
             )
             self._functions.add(controller)
             wrapper = controller.native()
-            functools.update_wrapper(wrapper, function)
+            for name, value in vars(function).items() if hasattr(function, "__dict__") else ():
+                if not hasattr(wrapper, name):  # of two caches one in another, each has its own
+                    setattr(wrapper, name, value)
+            functools.update_wrapper(wrapper, function, updated=())
             return wrapper  # type: ignore[no-any-return]
 
         return decorate
 
     def get_statistics(self) -> dict[str, Any]:
         """Counts of each level and of all together, plain numbers; rates lie in [0, 1]."""
-        functions = {function.name: function.cache_info() for function in self._functions}
+        functions: dict[str, Any] = {}
+        for function in sorted(self._functions, key=lambda f: f.number):
+            name, count = function.name, itertools.count(2)
+            while name in functions:  # two of one name, as of a function that decorates
+                name = f"{function.name} ({next(count)})"
+            functions[name] = function.cache_info()
         return statistics(self.levels, functions)
 
     def close(self) -> None:
@@ -230,7 +261,7 @@ class CacheSystem:
         stored, _ = self.levels.find(digest)
         if stored is MISS:
             stored = self.levels.find_below(digest, self._default)
-        elif type(stored.value if type(stored) is Tagged else stored) is Failure:
+        elif is_failure(stored):
             stored = MISS
         if count:
             self.levels.hits += stored is not MISS

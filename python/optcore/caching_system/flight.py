@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
-from collections.abc import Awaitable, Callable, Generator
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, NamedTuple
 
 from optcore._native import runtime
 from optcore.caching_system.leases import Lease, pauses
 from optcore.caching_system.levels import MISS, Levels, Plan
-from optcore.caching_system.values import Failure, give
+from optcore.caching_system.values import give, is_failure
 
 __all__ = ["Flights"]
 
-_COMPUTE: Any = object()
 _LEASE_WORTH_S = 2e-3  #: what computes faster than this is not worth a lease
 
 
+class _Ways(NamedTuple):
+    """How a leader waits."""
+
+    call: Callable[[Callable[[], Any]], Awaitable[Any]]  #: for what may block
+    sleep: Callable[[float], Awaitable[None]]
+    finish: Callable[[Callable[[], Any]], Awaitable[Any]]  #: as `call`, and is never cancelled
+
+
 class Flights:
-    """Finds or computes; the waiting is done by two small drivers, one of them for coroutines."""
+    """Finds or computes. What a leader does is one coroutine, which a thread runs in one go."""
 
     def __init__(self, levels: Levels) -> None:
         self._levels = levels
@@ -30,7 +36,6 @@ class Flights:
         """In a forked child nobody else computes."""
         self._flights = runtime.SingleFlight()
         self._futures: dict[tuple[int, bytes], asyncio.Future[Any]] = {}
-        self._lock = threading.Lock()
 
     def obtain(
         self,
@@ -57,20 +62,30 @@ class Flights:
                 return self._hit(stored, plan)  # somebody refreshes it
             if not ticket.wait(self._levels.config.lock_timeout):
                 return compute()
-            self._levels.avoided += 1
             landed, error = ticket.result
-            if error is not None:
+            del ticket  # no cycle collector sees what it holds: error, traceback, this frame
+            if error is None:
+                self._levels.avoided += 1
+                return self._hit(landed, plan)
+            try:
+                if not isinstance(error, Exception):  # it was the leader's thread that was ended
+                    return self.obtain(digest, compute, plan, expected)
+                self._levels.avoided += 1
                 raise error
-            return self._hit(landed, plan)
+            finally:
+                del error
         outcome: tuple[Any, BaseException | None] = (None, RuntimeError("computation abandoned"))
         try:
-            stored = self._run(self._steps(digest, plan, stored, expected), compute)
+            stored = _result(
+                self._lead(digest, plan, stored, expected, lambda: _at_once(compute), _HERE)
+            )
             outcome = (stored, None)
         except BaseException as error:
             outcome = (None, error)
             raise
         finally:
             self._flights.land(digest, ticket, outcome)
+            del ticket, outcome
         return give(stored, plan.copy)
 
     async def obtain_async(
@@ -99,14 +114,13 @@ class Flights:
         flight = self._futures[at] = loop.create_future()
         flight.add_done_callback(lambda f: f.cancelled() or f.exception())  # seen, if none waits
         try:
-            steps = self._steps(digest, plan, stored, expected)
-            stored = await self._run_async(steps, compute)
+            stored = await self._lead(digest, plan, stored, expected, compute, _IN_LOOP)
             flight.set_result(stored)
-        except asyncio.CancelledError:
-            flight.cancel()
-            raise
-        except BaseException as error:
+        except Exception as error:
             flight.set_exception(error)
+            raise
+        except BaseException:
+            flight.cancel()
             raise
         finally:
             del self._futures[at]
@@ -114,96 +128,97 @@ class Flights:
 
     def _hit(self, stored: Any, plan: Plan) -> Any:
         self._levels.hits += 1
-        self._levels.negative += type(stored) is Failure
+        self._levels.negative += is_failure(stored)
         return give(stored, plan.copy)
 
-    def _steps(
-        self, digest: bytes, plan: Plan, stale: Any, expected: float | None
-    ) -> Generator[Any, Any, Any]:
-        """What a leader does. Yields seconds to sleep, calls that may block, and _COMPUTE."""
+    async def _lead(
+        self,
+        digest: bytes,
+        plan: Plan,
+        stale: Any,
+        expected: float | None,
+        compute: Callable[[], Awaitable[Any]],
+        ways: _Ways,
+    ) -> Any:
+        """What a leader does; `stale` is what memory has that is due for a refresh, or MISS."""
         levels = self._levels
         held: list[Lease] = []
         try:
             if stale is MISS and plan.levels - {"memory"}:
-                stored = yield lambda: levels.find_below(digest, plan)
+                stored = await ways.call(lambda: levels.find_below(digest, plan))
                 if stored is not MISS:
                     levels.hits += 1
                     return stored
                 if plan.lock and (expected is None or expected > _LEASE_WORTH_S):
-                    for lease in levels.leases(digest, plan):
-                        waited = False
-                        held.append(lease)
-                        if not (yield lease.try_acquire):
-                            waited = True
-                            for pause in pauses(levels.config.lock_timeout):
-                                yield pause
-                                if (yield lease.try_acquire):
-                                    break
-                        stored = yield lambda: levels.find_below(digest, plan)
-                        if stored is not MISS:  # computed elsewhere in the meantime
-                            levels.avoided += waited
-                            levels.hits += 1
-                            return stored
+                    stored = await self._line_up(digest, plan, held, ways)
+                    if stored is not MISS:
+                        return stored
             levels.misses += 1
             stamps = levels.stamps(plan.tags) if plan.tags else ()
             start = time.perf_counter()
             try:
-                value = yield _COMPUTE
+                value = await compute()
             except Exception as error:
                 if stale is not MISS:
                     return stale  # still valid; a later call tries again
                 if plan.negative_ttl > 0 and isinstance(error, plan.negative_errors):
-                    levels.store_failure(digest, error, plan)
+                    levels.store_failure(digest, error, plan, stamps)
                 raise
             cost = time.perf_counter() - start
-            stored, _ = yield lambda: levels.store(digest, value, plan, cost=cost, stamps=stamps)
+            stored, _ = await ways.call(
+                lambda: levels.store(digest, value, plan, cost=cost, stamps=stamps)
+            )
             return stored
+        except GeneratorExit:  # thrown away with its loop: nothing can be awaited
+            while held:
+                held.pop().release()
+            raise
         finally:
-            for lease in held:
-                lease.release()
+            while held:
+                await ways.finish(held.pop().release)
 
-    @staticmethod
-    def _run(steps: Generator[Any, Any, Any], compute: Callable[[], Any]) -> Any:
-        answer: Any = None
-        try:
-            while True:
-                step = steps.send(answer)
-                if step is _COMPUTE:
-                    try:
-                        answer = compute()
-                    except StopIteration as error:  # a generator cannot be told of it
-                        raise RuntimeError("the cached function raised StopIteration") from error
-                    except BaseException as error:
-                        answer = steps.throw(error)  # ends the generator
-                elif isinstance(step, float):
-                    time.sleep(step)
-                    answer = None
-                else:
-                    answer = step()
-        except StopIteration as end:
-            return end.value
-        finally:
-            steps.close()
+    async def _line_up(self, digest: bytes, plan: Plan, held: list[Lease], ways: _Ways) -> Any:
+        """Wait for the leases of a key; what others computed in the meantime, or MISS."""
+        levels = self._levels
+        leases = list(levels.leases(digest, plan))
+        for lease in leases:
+            held.append(lease)
+            waited = False
+            if not await ways.call(lease.try_acquire):
+                waited = True
+                for pause in pauses(levels.config.lock_timeout):
+                    await ways.sleep(pause)
+                    if await ways.call(lease.try_acquire):
+                        break
+            if waited or lease is leases[-1]:
+                stored = await ways.call(lambda: levels.find_below(digest, plan))
+                if stored is not MISS:
+                    levels.avoided += waited
+                    levels.hits += 1
+                    return stored
+        return MISS
 
-    @staticmethod
-    async def _run_async(
-        steps: Generator[Any, Any, Any], compute: Callable[[], Awaitable[Any]]
-    ) -> Any:
-        answer: Any = None
-        try:
-            while True:
-                step = steps.send(answer)
-                if step is _COMPUTE:
-                    try:
-                        answer = await compute()
-                    except BaseException as error:
-                        answer = steps.throw(error)
-                elif isinstance(step, float):
-                    await asyncio.sleep(step)
-                    answer = None
-                else:
-                    answer = await asyncio.to_thread(step)
-        except StopIteration as end:
-            return end.value
-        finally:
-            steps.close()
+
+async def _at_once(call: Callable[[], Any]) -> Any:
+    return call()
+
+
+async def _sleep(seconds: float) -> None:
+    time.sleep(seconds)
+
+
+def _result(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Of a coroutine that waits for no loop."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        return end.value
+    raise AssertionError("it waits for a loop")
+
+
+async def _to_the_end(call: Callable[[], Any]) -> Any:
+    return await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, call))
+
+
+_HERE = _Ways(_at_once, _sleep, _at_once)
+_IN_LOOP = _Ways(asyncio.to_thread, asyncio.sleep, _to_the_end)

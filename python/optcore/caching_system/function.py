@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import inspect
 import itertools
+import os
 import threading
 import time
 import types
@@ -17,7 +18,7 @@ from optcore._native import runtime
 from optcore.caching_system.keys import function_parts, key_of, parts_of
 from optcore.caching_system.ledger import Ledger
 from optcore.caching_system.levels import MISS, Plan
-from optcore.caching_system.values import Failure, Mutable, Tagged, give
+from optcore.caching_system.values import Failure, Mutable, Tagged, give, is_failure
 
 if TYPE_CHECKING:
     from optcore.caching_system.cache_system import CacheSystem
@@ -27,7 +28,7 @@ __all__ = ["CachedCoroutine", "CachedFunction"]
 _MEMORY = frozenset({"memory"})
 _tokens: dict[int, tuple[weakref.ref[Any], int]] = {}
 _numbers = itertools.count()
-_tokens_lock = threading.Lock()
+_tokens_lock = threading.RLock()  # the collector may call _forget while it is held
 
 
 def instance_token(instance: Any) -> tuple[object, ...]:
@@ -39,8 +40,10 @@ def instance_token(instance: Any) -> tuple[object, ...]:
     found = _tokens.get(at)
     if found is None or found[0]() is not instance:
         with _tokens_lock:
-            reference = weakref.ref(instance, lambda r: _forget(at, r))
-            found = _tokens[at] = (reference, next(_numbers))
+            found = _tokens.get(at)
+            if found is None or found[0]() is not instance:
+                reference = weakref.ref(instance, lambda r: _forget(at, r))
+                found = _tokens[at] = (reference, next(_numbers))
     return ("instance", found[1])
 
 
@@ -48,6 +51,14 @@ def _forget(at: int, reference: weakref.ref[Any]) -> None:
     with _tokens_lock:
         if at in _tokens and _tokens[at][0] is reference:
             del _tokens[at]
+
+
+def _after_fork() -> None:
+    global _tokens_lock  # noqa: PLW0603  (another thread may hold it at the fork)
+    _tokens_lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 class CachedFunction:
@@ -75,6 +86,7 @@ class CachedFunction:
         adaptive: bool = False,
         ignore: Iterable[str] = (),
     ) -> None:
+        self.number = next(_numbers)
         self._cache, self._function, self._plan, self._key = cache, function, plan, key
         self._signature = inspect.signature(function)
         self.name = f"{function.__module__}.{getattr(function, '__qualname__', repr(function))}"
@@ -100,7 +112,7 @@ class CachedFunction:
         variadic = any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters)
         if variadic or self._key is not None or self._plan.copy == "deep" or len(parameters) > 32:
             return self
-        self._native = weakref.proxy(
+        self._native = weakref.ref(
             wrapper := runtime.cached(
                 self,
                 [
@@ -148,11 +160,15 @@ class CachedFunction:
             finally:
                 computed = time.perf_counter() - begin
 
-        if digest is not None and looked is None:
+        if digest is None:
+            digest = self.cache_key(*args, **kwargs)
+        elif looked is None:
             looked = (MISS, False)
+        else:
+            looked = self._cache.levels.checked(digest, looked)
         try:
             return self._cache.flights.obtain(
-                digest or self.cache_key(*args, **kwargs),
+                digest,
                 compute,
                 self._plan_of(args),
                 self._ledger.expected_s,
@@ -166,7 +182,7 @@ class CachedFunction:
         levels = self._cache.levels
         if type(stored) is Tagged and not levels.tags.valid(stored.stamps):
             return NotImplemented
-        if type(stored) is Failure:
+        if is_failure(stored):
             levels.hits += 1
             levels.negative += 1
         return give(stored)
@@ -193,10 +209,10 @@ class CachedFunction:
         bound = self._signature.bind(*args, **kwargs)
         bound.apply_defaults()
         given = {n: v for n, v in bound.arguments.items() if n not in self._ignore}
-        if self._is_method and args:
-            given[next(iter(bound.arguments))] = instance_token(args[0])
         captured = {name: cell.cell_contents for name, cell in self._cells.items()}
         try:
+            if self._is_method and args and (own := next(iter(bound.arguments))) in given:
+                given[own] = instance_token(args[0])
             return key_of((self._identity, *given.values(), *captured.values()), seed)
         except TypeError:
             self._explain({**captured, **given})
@@ -215,11 +231,15 @@ class CachedFunction:
     def _renew_identity(self) -> None:
         epoch = self._cache.levels.tags.stamps([f"function {self.name}"])
         self._identity = key_of((self._parts, epoch), self._seed)
-        if self._native is not None:
-            self._native._set_identity(self._identity)
+        native = self._native and self._native()
+        if native is not None:
+            native._set_identity(self._identity)
 
     def cache_clear(self) -> None:
-        """Forget all results of this function, here and in processes that start from now on."""
+        """Forget all results of this function: here, and in processes that start from now on with
+        this `cache_dir`. Where only Redis is shared, others may find them still: give what must
+        go everywhere a tag, and invalidate that.
+        """
         self._cache.invalidate(f"function {self.name}")
         self._renew_identity()
 
@@ -260,9 +280,10 @@ class CachedCoroutine(CachedFunction):
             finally:
                 computed = time.perf_counter() - begin
 
+        digest = self.cache_key(*args, **kwargs)
         try:
             return await self._cache.flights.obtain_async(
-                self.cache_key(*args, **kwargs), compute, self._plan_of(args), ledger.expected_s
+                digest, compute, self._plan_of(args), ledger.expected_s
             )
         finally:
             self._settle(time.perf_counter() - start, computed)

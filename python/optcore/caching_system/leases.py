@@ -9,29 +9,50 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
 
 __all__ = ["FileLease", "Lease", "pauses"]
 
 
-class Lease(Protocol):
+class Lease(ABC):
+    """Held by one at a time. Calls may come from several threads: a coroutine may be cancelled
+    while a thread acquires for it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._over = False
+
     def try_acquire(self) -> bool:
         """True when the caller should compute: it holds the lease, or there can be none."""
+        with self._lock:
+            return self._over or self._acquire()
 
-    def release(self) -> None: ...
+    def release(self) -> None:
+        """Give it back for good; it cannot be acquired any more."""
+        with self._lock:
+            self._over = True
+            self._free()
+
+    @abstractmethod
+    def _acquire(self) -> bool: ...
+
+    @abstractmethod
+    def _free(self) -> None: ...
 
 
-class FileLease:
+class FileLease(Lease):
     """The lock of one file under `directory`; the file goes with the lease."""
 
     def __init__(self, directory: Path, key: bytes) -> None:
+        super().__init__()
         self._path = directory / f"{key.hex()}.lease"
         self._handle = -1
 
-    def try_acquire(self) -> bool:
+    def _acquire(self) -> bool:
         while True:
             try:
                 handle = os.open(
@@ -53,7 +74,7 @@ class FileLease:
                     return True
             os.close(handle)  # its last holder removed the file in between
 
-    def release(self) -> None:
+    def _free(self) -> None:
         if self._handle < 0:
             return
         with contextlib.suppress(OSError):

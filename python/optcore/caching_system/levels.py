@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
+import contextlib
 import logging
 import math
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -55,6 +56,7 @@ class Levels:
         self._disk: DiskTier | None = None
         self._redis: RedisTier | None = None
         self._slots: TagSlots | None = None
+        self._opening = threading.RLock()
         self._cleaned = time.monotonic()
         if config.enable_distributed:
             from optcore.caching_system.redis_tier import RedisTier
@@ -67,7 +69,9 @@ class Levels:
         if self._disk is None and self.config.enable_persistence:
             from optcore.caching_system.disk_tier import DiskTier
 
-            self._disk = DiskTier(self.config.cache_dir, int(self.config.max_disk_mb * _MB))
+            with self._opening:
+                if self._disk is None:
+                    self._disk = DiskTier(self.config.cache_dir, int(self.config.max_disk_mb * _MB))
         return self._disk
 
     @property
@@ -77,15 +81,20 @@ class Levels:
     @property
     def tags(self) -> TagSlots:
         if self._slots is None:
-            disk = self.disk
-            self._slots = TagSlots(disk.directory if disk is not None and disk.enabled else None)
+            with self._opening:
+                if self._slots is None:
+                    disk = self.disk
+                    shared = disk is not None and disk.enabled
+                    self._slots = TagSlots(disk.directory if disk and shared else None)
         return self._slots
 
     def find(self, digest: bytes) -> tuple[Any, bool]:
         """(stored value or MISS, whether it is due for early refresh), from memory."""
         hit: tuple[Any, bool] | None = self.memory.get(digest)
-        if hit is None:
-            return MISS, False
+        return (MISS, False) if hit is None else self.checked(digest, hit)
+
+    def checked(self, digest: bytes, hit: tuple[Any, bool]) -> tuple[Any, bool]:
+        """What memory has, or (MISS, False) where its tags have changed."""
         if type(hit[0]) is Tagged and not self.tags.valid(hit[0].stamps):
             self.memory.erase(digest)
             return MISS, False
@@ -96,11 +105,19 @@ class Levels:
         found: Decoded | None = None
         if (disk := self.disk_of(plan)) is not None:
             found = disk.get(digest)
-            if found is not None and found.stamps and not self.tags.valid(found.stamps):
+            if found is not None and not self._valid(found.stamps):
                 found = None
         if found is None and (redis := self.redis_of(plan)) is not None:
             found = redis.get(digest)
         return MISS if found is None else self.keep(digest, found, plan)
+
+    def _valid(self, stamps: Stamps) -> bool:
+        """Of what the disk had, by what all hosts know, or by what is known here without Redis."""
+        if not stamps:
+            return True
+        if self._redis is not None:
+            self._redis.synced()
+        return self.tags.valid(stamps)
 
     def keep(self, digest: bytes, found: Decoded, plan: Plan) -> Any:
         """Take what a lower level had into memory."""
@@ -112,15 +129,33 @@ class Levels:
         return stored
 
     def store(
-        self, digest: bytes, value: Any, plan: Plan, *, cost: float = 0.0, stamps: Stamps = ()
+        self,
+        digest: bytes,
+        value: Any,
+        plan: Plan,
+        *,
+        cost: float = 0.0,
+        stamps: Stamps = (),
+        later: list[tuple[bytes, bytes, float]] | None = None,
     ) -> tuple[Any, bool]:
-        """(stored form, whether some level took it); `stamps` are from before the computation."""
-        stored = freeze(value, plan.copy)
+        """(stored form, whether some level took it).
+
+        Args:
+            stamps: of the tags, from before the computation.
+            later: takes what Redis should get, where the caller sends it.
+        """
+        try:
+            stored = freeze(value, plan.copy)
+            size = weight(stored)
+        except RecursionError as error:
+            self.erase(digest)
+            _log.debug("nested too deep to be kept: %s", error)
+            return value, False
         if stamps:
             stored = Tagged(stored, stamps)
         taken = False
         if "memory" in plan.levels:
-            taken = self.memory.put(digest, stored, weight(stored), plan.ttl, cost)
+            taken = self.memory.put(digest, stored, size, plan.ttl, cost)
         disk, redis = self.disk_of(plan), self.redis_of(plan)
         if disk is not None or redis is not None:
             try:
@@ -131,13 +166,21 @@ class Levels:
             else:
                 if disk is not None:
                     taken |= disk.put(digest, frame, plan.ttl)
-                if redis is not None:
+                if redis is not None and later is not None:
+                    later.append((digest, frame, plan.ttl))
+                elif redis is not None:
                     taken |= redis.put(digest, frame, plan.ttl)
         self._clean()
         return stored, taken
 
-    def store_failure(self, digest: bytes, error: Exception, plan: Plan) -> None:
-        self.memory.put(digest, Failure(error), 1024, plan.negative_ttl)
+    def store_failure(
+        self, digest: bytes, error: Exception, plan: Plan, stamps: Stamps = ()
+    ) -> None:
+        """Keep an exception in memory, if it can be copied."""
+        with contextlib.suppress(Exception):
+            kept: Any = Failure(error)
+            kept = Tagged(kept, stamps) if stamps else kept
+            self.memory.put(digest, kept, 1024, plan.negative_ttl)
 
     def erase(self, digest: bytes, *, memory: bool = True) -> bool:
         erased = memory and self.memory.erase(digest)
@@ -155,7 +198,7 @@ class Levels:
             stored, _ = self.find(digest)
             if stored is MISS and (disk := self.disk_of(plan)) is not None:
                 entry = disk.get(digest)
-                if entry is not None and self.tags.valid(entry.stamps):
+                if entry is not None and self._valid(entry.stamps):
                     stored = self.keep(digest, entry, plan)
             if stored is MISS:
                 missing.append(digest)
@@ -168,15 +211,12 @@ class Levels:
 
     def put_many(self, values: Mapping[bytes, Any], plan: Plan, stamps: Stamps) -> int:
         """How many some level took; Redis gets all in one round trip."""
-        local = _without(plan, "distributed")
-        taken = {d: self.store(d, v, local, stamps=stamps)[1] for d, v in values.items()}
-        if (redis := self.redis_of(plan)) is not None:
-            frames = []
-            for digest, value in values.items():
-                try:
-                    frames.append((digest, encode(digest, value, plan.ttl, stamps), plan.ttl))
-                except NotSerializable:  # noqa: PERF203
-                    redis.delete(digest)
+        frames: list[tuple[bytes, bytes, float]] = []
+        taken = {
+            digest: self.store(digest, value, plan, stamps=stamps, later=frames)[1]
+            for digest, value in values.items()
+        }
+        if frames and (redis := self.redis_of(plan)) is not None:
             for (digest, _, _), stored in zip(frames, redis.put_many(frames), strict=True):
                 taken[digest] |= stored
         return sum(taken.values())
@@ -210,6 +250,7 @@ class Levels:
 
     def renew(self) -> None:
         """In a forked child: what is in memory stays, connections and locks are made anew."""
+        self._opening = threading.RLock()
         if self._redis is not None:
             self._redis.renew()
         if self._disk is not None:
@@ -235,10 +276,6 @@ class Levels:
             self.memory.expire()
             if self._disk is not None:
                 self._disk.expire()
-
-
-def _without(plan: Plan, level: str) -> Plan:
-    return dataclasses.replace(plan, levels=plan.levels - {level})
 
 
 def checked_ttl(seconds: Any) -> float:

@@ -7,11 +7,10 @@ its client spends more time around a call than the call takes, and by default re
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -32,11 +31,17 @@ except ImportError as error:
 __all__ = ["Link", "refusals"]
 
 _ANSWER_WAITS = 5  # a whole answer may take this many time-outs, so that large values can pass
+_SLOW_LINE = 64 * 2**20  # bytes per s
+_PIECE = 2**18  # bytes sent within one time-out
+_LARGEST = 2**29 - 2**20  # bytes; Redis takes no more
 _deadline = threading.local()
 
 
 class DeadlineParser(DefaultParser):  # type: ignore[misc]
-    """Ends an answer that comes in drops; the socket's time-out starts anew with each of them."""
+    """Ends an answer that comes in drops; the socket's time-out starts anew with each of them.
+
+    Not that of a Sentinel or of a cluster's node: their clients have parsers of their own.
+    """
 
     def read_from_socket(self, *args: Any, **kwargs: Any) -> Any:
         if time.monotonic() > getattr(_deadline, "at", float("inf")):
@@ -64,6 +69,9 @@ class Link:
                 f"redis_url must begin with {', '.join(f'{s}://' for s in _SCHEMES)}; "
                 f"got {parts.scheme}://"
             )
+        _check(self._url)
+        #: bytes of the largest value that a slow line carries while an answer may take
+        self.largest = min(_LARGEST, int(_ANSWER_WAITS * self._timeout * _SLOW_LINE))
         self._is_cluster = parts.scheme == "redis+cluster"
         self._options = {
             "socket_timeout": self._timeout,
@@ -78,7 +86,6 @@ class Link:
         self._idle: deque[Any] = deque()
         self._client: Any = None
         self._lock = threading.Lock()
-        self._pid = os.getpid()
 
     def call(self, command: Sequence[Any]) -> Any:
         """The answer to one command."""
@@ -151,18 +158,18 @@ class Link:
 
     @contextlib.contextmanager
     def _in_time(self, waits: float = _ANSWER_WAITS) -> Iterator[None]:
+        before = getattr(_deadline, "at", float("inf"))
         _deadline.at = time.monotonic() + waits * self._timeout
         try:
             yield
         finally:
-            _deadline.at = float("inf")
+            _deadline.at = before
 
     def _new(self) -> Any:
         pool = self.client.connection_pool
         return pool.connection_class(**pool.connection_kwargs)
 
     def _talk(self, pack: Any, count: int, *, several: bool = False) -> list[Any]:
-        _deadline.at = time.monotonic() + _ANSWER_WAITS * self._timeout
         while True:
             try:
                 connection, reused = self._idle.pop(), True
@@ -170,9 +177,12 @@ class Link:
                 connection, reused = self._new(), False
             try:
                 if not reused:
-                    connection.connect()
-                connection.send_packed_command(pack(connection), check_health=False)
-                answers = [_answer(connection, several) for _ in range(count)]
+                    with self._in_time():
+                        connection.connect()
+                pieces = _pieces(pack(connection))
+                connection.send_packed_command(pieces, check_health=False)
+                with self._in_time():
+                    answers = [_answer(connection, several) for _ in range(count)]
             except redis.ResponseError:
                 self._idle.append(connection)  # answered in full
                 raise
@@ -193,6 +203,16 @@ class Link:
 
 def _named(command: Sequence[Any]) -> tuple[Any, ...]:
     return (command[0].decode(), *command[1:])  # redis-py looks up by name how to route it
+
+
+def _pieces(packed: Iterable[Any]) -> Iterator[Any]:
+    """The socket's time-out is for each piece, so that a large value is not taken for a stall."""
+    for part in packed:
+        if len(part) <= _PIECE:
+            yield part
+        else:
+            whole = memoryview(part)
+            yield from (whole[i : i + _PIECE] for i in range(0, len(whole), _PIECE))
 
 
 def _answer(connection: Any, keep_refusal: bool) -> Any:
@@ -223,21 +243,38 @@ def _nodes(url: str) -> tuple[list[tuple[str, int]], dict[str, Any], list[str]]:
     return nodes, credentials if login else {}, [p for p in parts.path.split("/") if p]
 
 
-def _sentinel(url: str, options: dict[str, Any]) -> Any:
-    from redis.sentinel import Sentinel
-
-    nodes, credentials, path = _nodes(url)
+def _service(url: str) -> tuple[str, int]:
+    """Name of the master and number of the database, of redis+sentinel://.../service/db."""
+    path = _nodes(url)[2]
     if not path or (len(path) > 1 and not path[1].isdigit()) or len(path) > 2:
         raise ConfigError(
             "redis_url: need redis+sentinel://host:port,.../service or .../service/db"
         )
-    sentinel = Sentinel(nodes, **options)
+    return path[0], int(path[1]) if len(path) > 1 else 0
+
+
+def _check(url: str) -> None:
+    """Raise for an address that can never be one, before anything is opened."""
+    parts = urlsplit(url)
+    if parts.scheme == "redis+sentinel":
+        _service(url)
+    elif parts.scheme == "redis+cluster":
+        _nodes(url)
+    else:
+        try:
+            _ = parts.port
+        except ValueError as error:
+            raise ConfigError(f"redis_url: {error}") from None
+
+
+def _sentinel(url: str, options: dict[str, Any]) -> Any:
+    from redis.sentinel import Sentinel
+
+    nodes, credentials, _ = _nodes(url)
+    service, db = _service(url)
+    sentinel = Sentinel(nodes, sentinel_kwargs=options, **options)  # theirs would retry for seconds
     return sentinel.master_for(
-        path[0],
-        db=int(path[1]) if len(path) > 1 else 0,
-        parser_class=DeadlineParser,
-        **credentials,
-        **options,
+        service, db=db, parser_class=DeadlineParser, **credentials, **options
     )
 
 

@@ -39,9 +39,18 @@ class TagListener:
     def __init__(self, link: Link, name: bytes, tags: TagSlots, retry_after: float) -> None:
         self._link, self._name, self._tags, self._retry_after = link, name, tags, retry_after
         self._closing = threading.Event()
-        self.ready = threading.Event()  #: set once the numbers have been exchanged
+        self.ready = threading.Event()  #: while connected, once the numbers have been exchanged
+        self._learned = threading.Event()  # stays set: what was learned, tags.py remembers
+        self._waited = False
         self._thread = threading.Thread(target=self._run, name="optcore-tags", daemon=True)
         self._thread.start()
+
+    def learned(self, patience: float) -> bool:
+        """Whether the numbers were ever exchanged; the first caller waits for it."""
+        if not self._learned.is_set() and not self._waited:
+            self._waited = patience > 0
+            self._learned.wait(patience)
+        return self._learned.is_set()
 
     def close(self) -> None:
         self._closing.set()
@@ -88,3 +97,4 @@ class TagListener:
         for slot, number in pairs:
             self._tags.merge(int(slot), int(number))
         self.ready.set()
+        self._learned.set()

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-__all__ = ["RedisServer", "free_port", "need_redis", "until"]
+from optcore.caching_system import CacheConfig, CacheSystem
+
+__all__ = ["RedisServer", "distributed", "free_port", "host", "need_redis", "until"]
 
 
 def need_redis() -> None:
@@ -87,3 +89,13 @@ class RedisServer:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+def host(url: str, **options: Any) -> CacheSystem:
+    """A cache as another machine would have it: nothing shared but Redis."""
+    given = {"enable_persistence": False, "redis_retry_after": 0.1, "redis_timeout": 3.0, **options}
+    return CacheSystem(CacheConfig(enable_distributed=True, redis_url=url, **given))
+
+
+def distributed(cache: CacheSystem) -> dict[str, Any]:
+    return dict(cache.get_statistics()["distributed"])
