@@ -1,6 +1,6 @@
 """firmware: instructions and memory of the exported kernels on a Cortex-M7 in single precision.
 
-Counted under QEMU. No peer is built here; figures of others are in the issue tracker's tables.
+Counted under QEMU. No peer is built here: `bar` is what each figure is held against.
 """
 
 from __future__ import annotations

@@ -28,7 +28,11 @@ Status SparseGaussianProcess::begin(MatrixView<const double> Z, const GpHyperpar
                                     double jitter) noexcept {
   stage_ = Stage::empty;
   const Status status = sparse().begin(model_, Z, hyper, jitter);
-  if (!failed(status)) stage_ = Stage::adding;
+  if (!failed(status)) {
+    stage_ = Stage::adding;
+    composite_ = hyper.nodes.size > 0;
+    parameters_ = hyper.parameters.size;
+  }
   return status;
 }
 
@@ -70,8 +74,7 @@ Status SparseGaussianProcess::add_gradient(MatrixView<const double> X,
 
 Status SparseGaussianProcess::finish_gradient(GpBoundGradient& out) noexcept {
   if (stage_ != Stage::gradient) return Status::not_ready;
-  if (kernel_parameters_ > 0 ? out.parameters.size != kernel_parameters_
-                             : out.log_length_scales.size != dims_) {
+  if (composite_ ? out.parameters.size != parameters_ : out.log_length_scales.size != dims_) {
     return Status::shape_mismatch;
   }
   sparse().finish_gradient(model_, out);

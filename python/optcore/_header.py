@@ -26,9 +26,19 @@ def padded(n: int) -> int:
     return -(-n // PADDING) * PADDING
 
 
+_RESERVED = re.compile(
+    "alignas|alignof|and|asm|auto|bitand|bitor|bool|break|case|catch|char|class|compl|concept|const|"
+    "consteval|constexpr|constinit|continue|co_await|co_return|co_yield|decltype|default|delete|do|"
+    "double|else|enum|explicit|export|extern|false|float|for|friend|goto|if|inline|int|long|mutable|"
+    "namespace|new|noexcept|not|nullptr|operator|optcore|or|private|protected|public|register|"
+    "requires|return|short|signed|sizeof|static|std|struct|switch|template|this|thread_local|throw|"
+    "true|try|typedef|typeid|typename|union|unsigned|using|virtual|void|volatile|wchar_t|while|xor"
+)
+
+
 def check_name(name: str) -> None:
-    if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
-        raise ConfigError(f"name: need a C++ identifier, got {name!r}")
+    if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) or _RESERVED.fullmatch(name):
+        raise ConfigError(f"name: need a C++ identifier that is free, got {name!r}")
 
 
 def check_scalar(scalar: str) -> None:
@@ -37,11 +47,21 @@ def check_scalar(scalar: str) -> None:
 
 
 def number(value: float, scalar: str) -> str:
-    """A literal that reads back as the same number."""
+    """A literal that reads back as the same number of that type.
+
+    Raises:
+        ConfigError: NaN, or finite and beyond the type.
+    """
     dtype, style, suffix = SCALARS[scalar]
     if np.isinf(value):
         return ("-" if value < 0 else "") + f"optcore::infinity<{scalar}>()"
-    return f"{dtype(value):{style}}{suffix}"
+    with np.errstate(over="ignore"):
+        rounded = dtype(value)
+    if not np.isfinite(rounded):
+        raise ConfigError(
+            f"{value:g} cannot be a constant of type {scalar}; scale it, or use double"
+        )
+    return f"{rounded:{style}}{suffix}"
 
 
 def array_lines(name: str, values: NDArray[np.float64], scalar: str) -> list[str]:

@@ -8,6 +8,8 @@ Source   Thrun, Burgard & Fox, *Probabilistic Robotics* (2005), chapter 2; Rabin
 
 from __future__ import annotations
 
+import operator
+
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
@@ -107,13 +109,17 @@ class DiscreteBayesBatch(_native.belief.DiscreteBatch):
     ) -> None:
         matrix = np.ascontiguousarray(transition, np.float64)
         start = None if prior is None else np.ascontiguousarray(prior, np.float64)
-        if beliefs < 1:
-            raise ShapeError(f"beliefs: need at least 1, got {beliefs}")
+        try:
+            count = operator.index(beliefs)
+        except TypeError:
+            raise ConfigError(f"beliefs: need a whole number, got {beliefs!r}") from None
+        if count < 1:
+            raise ShapeError(f"beliefs: need at least 1, got {count}")
         if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size:
             raise ShapeError(f"transition: need (K, K), got {matrix.shape}")
         if start is not None and start.shape != matrix.shape[:1]:
             raise ShapeError(f"prior: need {matrix.shape[:1]}, got {start.shape}")
-        super().__init__(int(beliefs), matrix, start)
+        super().__init__(count, matrix, start)
 
 
 def hmm_filter(

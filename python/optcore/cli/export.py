@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from numpy.typing import NDArray
+
 from optcore.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -13,10 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_parser"]
 
-_PROBLEM = (
-    "A", "B", "b", "Q", "R", "S", "q", "r", "P",
-    "lbx", "ubx", "lbu", "ubu", "C", "D", "lg", "ug",
-)  # fmt: skip
+_OPTIONAL = ("b", "S", "q", "r", "P", "lbx", "ubx", "lbu", "ubu", "C", "D", "lg", "ug")
 
 
 def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -24,8 +23,9 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "export",
         help="write C++ for firmware",
         description="Each FILE is an npz archive: a saved GaussianProcess; an MPC problem (the "
-        "arguments of mpc.OcpQp by name, and E (states, outputs) if the GP's mean disturbs the "
-        "state); a belief (transition (K, K), prior (K,)).",
+        "arrays of mpc.OcpQp by name: A, B, Q, R and perhaps N, b, S, q, r, P, lbx, ubx, lbu, ubu, "
+        "C, D, lg, ug, and E (states, outputs) if the GP's mean disturbs the state); a belief "
+        "(transition (K, K), prior (K,)).",
     )
     parser.add_argument("files", type=Path, metavar="FILE", nargs="+")
     parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", required=True)
@@ -43,16 +43,20 @@ def _run(arguments: argparse.Namespace) -> int:
     for path in arguments.files:
         arrays = read_npz(path, "an npz file")
         kind: dict[str, Any] = {}
-        if {"A", "B"} <= arrays.keys():
-            chosen: dict[str, Any] = {name: arrays[name] for name in _PROBLEM if name in arrays}
-            horizon = int(arrays["N"]) if "N" in arrays else None
-            kind["problem"] = OcpQp(**chosen, N=horizon)
-            if "E" in arrays:
-                kind["disturbance"] = arrays["E"]
-        elif "transition" in arrays:
-            kind = {name: arrays[name] for name in ("transition", "prior") if name in arrays}
+        if "format" in arrays:
+            kind["gp"] = GaussianProcess.load(path)
+        elif {"transition", "prior"} & arrays.keys():
+            _check(path, arrays, required=("transition",), optional=("prior",))
+            kind |= arrays
         else:
-            kind = {"gp": GaussianProcess.load(path)}
+            _check(path, arrays, required=("A", "B", "Q", "R"), optional=(*_OPTIONAL, "N", "E"))
+            if "E" in arrays:
+                kind["disturbance"] = arrays.pop("E")
+            N = arrays.pop("N", None)
+            if N is not None and (N.ndim or int(N) != N):
+                raise ConfigError(f"{path}: N must be one whole number, got {N}")
+            problem: dict[str, Any] = dict(arrays)
+            kind["problem"] = OcpQp(**problem, N=None if N is None else int(N))
         if twice := given.keys() & kind.keys():
             raise ConfigError(f"{path}: a second {sorted(twice)[0]}; give one of each kind")
         given |= kind
@@ -63,3 +67,20 @@ def _run(arguments: argparse.Namespace) -> int:
         print(f"condition of the condensed Hessian {report.condition:.1e}")
     print(f"{arguments.output}: optcore_step.h and {len(report.files) - 1} files beside it")
     return 0
+
+
+def _check(
+    path: Path,
+    arrays: dict[str, NDArray[Any]],
+    *,
+    required: tuple[str, ...],
+    optional: tuple[str, ...],
+) -> None:
+    """Raises ConfigError where a name is missing or unknown, or an array holds no real numbers."""
+    if missing := [name for name in required if name not in arrays]:
+        raise ConfigError(f"{path}: lacks {', '.join(missing)}")
+    if unknown := sorted(arrays.keys() - {*required, *optional}):
+        raise ConfigError(f"{path}: unknown {', '.join(unknown)}")
+    for name, array in arrays.items():
+        if array.dtype.kind not in "biuf":
+            raise ConfigError(f"{path}: {name} must hold real numbers, got {array.dtype}")

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from optcore._header import array_lines
+from optcore._header import array_lines, number
 
 __all__ = ["CMAKE", "Parts", "belief_tables", "roots", "self_test", "step_header", "step_source"]
 
 _Floats = NDArray[np.float64]
 
 CMAKE = """\
-cmake_minimum_required(VERSION 3.20)
+cmake_minimum_required(VERSION 3.21)
 project(optcore_firmware LANGUAGES CXX)
 add_library(optcore_step STATIC optcore_step.cpp)
 target_include_directories(optcore_step PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}
@@ -45,6 +45,10 @@ class Parts:
     hypotheses: int = 0
     coupled: bool = False
     """the GP's mean is the controller's disturbance"""
+    rates: bool = False
+    """the state ends with the last input"""
+    prior_variance: float = 0.0
+    """of the GP's latent function"""
 
 
 def _when(condition: object, *lines: str) -> list[str]:
@@ -105,7 +109,11 @@ def step_header(p: Parts, version: str) -> str:
             "};",
             "",
             "typedef struct {",
-            *_when(p.states, f"  {real} x[OPTCORE_STATES]; /* measured state */"),
+            *_when(
+                p.states,
+                f"  {real} x[OPTCORE_STATES]; /* measured state"
+                + (", then the last input */" if p.rates else " */"),
+            ),
             *_when(p.dims, f"  {real} query[OPTCORE_DIMS]; /* where the GP predicts */"),
             *_when(
                 p.hypotheses,
@@ -225,16 +233,17 @@ def step_source(p: Parts) -> str:
                 p.dims,
                 "  bool known = true;",
                 "  for (Real q : in->query) known = known && optcore::is_finite(q);",
-                "  if (!known) note(Status::not_finite, &status);",
                 "  const Real nowhere[OPTCORE_DIMS] = {};",
                 "  gp.predict({known ? in->query : nowhere, 1, OPTCORE_DIMS, OPTCORE_DIMS},",
                 "             {out->mean, 1, OPTCORE_OUTPUTS, OPTCORE_OUTPUTS},",
                 "             {&out->variance, 1});",
+                "  for (Real m : out->mean) known = known && optcore::is_finite(m);",
                 "  if (!known) {  // as far from all data: the prior",
+                "    note(Status::not_finite, &status);",
                 "    for (int i = 0; i < OPTCORE_OUTPUTS; ++i) {",
                 "      out->mean[i] = model::tables.mean[i];",
                 "    }",
-                "    out->variance = model::tables.variance;",
+                f"    out->variance = {number(p.prior_variance, real)};",
                 "  }",
             ),
             *_when(
@@ -266,17 +275,19 @@ def step_source(p: Parts) -> str:
     )
 
 
-def self_test(p: Parts, arrays: list[str], steps: int, tolerance: str) -> str:
+def self_test(p: Parts, arrays: list[str], steps: int) -> str:
     """The golden vectors and a main() that returns the number of answers that are off."""
 
     def copy(member: str, count: str) -> str:
         return f"    for (int i = 0; i < {count}; ++i) in.{member}[i] = {member}[t * {count} + i];"
 
-    def check(member: str, count: str) -> str:
-        return (
-            f"    for (int i = 0; i < {count}; ++i) "
-            f"off += differs(out.{member}[i], {member}[t * {count} + i]);"
-        )
+    def check(member: str, count: str) -> list[str]:
+        return [
+            f"    for (int i = 0; i < {count}; ++i) {{",
+            f"      const Real expected = {member}[t * {count} + i];",
+            f"      off += differs(out.{member}[i], expected, {member}_tolerance[i]);",
+            "    }",
+        ]
 
     return _text(
         [
@@ -288,9 +299,9 @@ def self_test(p: Parts, arrays: list[str], steps: int, tolerance: str) -> str:
             f"using Real = {p.scalar};",
             *arrays,
             "",
-            "int differs(Real got, Real expected) {",
-            "  const Real size = expected < 0 ? -expected : expected, gap = got - expected;",
-            f"  return (gap < 0 ? -gap : gap) <= {tolerance} * (1 + size) ? 0 : 1;",
+            "int differs(Real got, Real expected, Real tolerance) {",
+            "  const Real gap = got - expected;",
+            "  return (gap < 0 ? -gap : gap) <= tolerance ? 0 : 1;",
             "}",
             "",
             "}  // namespace",
@@ -304,10 +315,10 @@ def self_test(p: Parts, arrays: list[str], steps: int, tolerance: str) -> str:
             *_when(p.dims, copy("query", "OPTCORE_DIMS")),
             *_when(p.hypotheses, copy("log_likelihood", "OPTCORE_HYPOTHESES")),
             "    if (optcore_step(&in, &out) != 0) ++off;",
-            *_when(p.states, check("u", "OPTCORE_INPUTS")),
-            *_when(p.dims, check("mean", "OPTCORE_OUTPUTS")),
-            *_when(p.dims, "    off += differs(out.variance, variance[t]);"),
-            *_when(p.hypotheses, check("belief", "OPTCORE_HYPOTHESES")),
+            *(check("u", "OPTCORE_INPUTS") if p.states else []),
+            *(check("mean", "OPTCORE_OUTPUTS") if p.dims else []),
+            *_when(p.dims, "    off += differs(out.variance, variance[t], variance_tolerance[0]);"),
+            *(check("belief", "OPTCORE_HYPOTHESES") if p.hypotheses else []),
             "  }",
             "  return off < 100 ? off : 100;",
             "}",

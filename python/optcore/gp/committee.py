@@ -220,7 +220,8 @@ class CommitteeGaussianProcess:
         """Read what save() wrote and fit the experts again, on `workers` threads.
 
         Raises:
-            ConfigError: not such a file, or of another version.
+            FileNotFoundError: no such file.
+            ConfigError: another kind of file, or of another version.
         """
         with store.interpreting(path, _FORMAT, _VERSION) as found:
             gp = cls(

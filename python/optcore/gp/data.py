@@ -18,7 +18,7 @@ def numbers(values: ArrayLike, name: str) -> Array:
         if array.dtype.kind not in "biufO":
             raise TypeError(f"holds {array.dtype}")
         return array.astype(np.float64, copy=False)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ShapeError(f"{name}: need an array of numbers ({error})") from None
 
 

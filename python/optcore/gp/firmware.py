@@ -36,14 +36,23 @@ def export_header(
 ) -> int:
     """Write the tables that gp::Model::attach() answers from; returns their size in bytes.
 
+    Args, Raises: as header(); path: of the file.
+    """
+    text, size = header(gp, name=name, scalar=scalar)
+    replace_file(path, lambda file: file.write(text.encode()))
+    return size
+
+
+def header(gp: GaussianProcess, *, name: str = "model", scalar: str = "float") -> tuple[str, int]:
+    """The tables as C++, and their size in bytes.
+
     Args:
         gp: fitted, with a constant or linear mean.
-        path: of the header.
         name: its namespace, a C++ identifier.
         scalar: "float" or "double".
 
     Raises:
-        ConfigError: a mean function, a name that is none, another scalar.
+        ConfigError: a mean function, a name that is none, another scalar, a number beyond it.
     """
     _header.check_name(name)
     _header.check_scalar(scalar)
@@ -108,7 +117,5 @@ def export_header(
         f"}}  // namespace {name}",
         "",
     ]
-    text = "\n".join(lines).encode()
-    replace_file(path, lambda file: file.write(text))
     itemsize = np.dtype(SCALARS[scalar][0]).itemsize
-    return int(sum(values.size for values in arrays.values()) * itemsize)
+    return "\n".join(lines), int(sum(values.size for values in arrays.values()) * itemsize)

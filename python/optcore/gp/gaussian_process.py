@@ -326,7 +326,8 @@ class GaussianProcess:
         """Read what save() wrote and condition on it again.
 
         Raises:
-            ConfigError: not such a file, or of another version.
+            FileNotFoundError: no such file.
+            ConfigError: another kind of file, or of another version.
         """
         saved = store.read(Path(path))
         X, Y, _ = training_data(saved.X, saved.Y)
@@ -398,6 +399,11 @@ class GaussianProcess:
         terms = parameter_count(self.kernel, dims)
         native_hyper(self.kernel, dims, self.noise, None, None)  # errors before any change
         model = _native.gp.Model(capacity, dims, Y.shape[1], capacity <= _INVERSE_UP_TO, terms)
+        targets = Y
+        if self._mean.function:
+            targets = np.ascontiguousarray(Y - self._mean.at(X, Y.shape[1]))
+        elif not fit_mean:
+            self._mean.at(X[:1], Y.shape[1])
         self._X, self._Y = np.empty((capacity, dims)), np.empty((capacity, Y.shape[1]))
         self._X[:n], self._Y[:n] = X, Y
         self._point_noise = None
@@ -406,8 +412,6 @@ class GaussianProcess:
             self._point_noise[:n] = noises
         if fit_mean:
             self._mean.values = np.zeros(1)
-        prior = self._prior(X if self._mean.function else X[:1])  # errors before any change
-        targets = np.ascontiguousarray(Y - prior) if self._mean.function else Y
         self._model = None
         self.jitter = 0.0
         while True:

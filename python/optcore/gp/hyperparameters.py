@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,13 +139,15 @@ def limits_of(
 ) -> Array:
     """(p, 2) lowest and highest coordinates: as given, else wide ones from the data's spread."""
     _check_names("bounds", set(bounds), coordinates)
-    spread = np.maximum(problem.X.std(axis=0), 1e-300)
+    deviation = problem.X.std(axis=0)
+    # an input that does not vary leaves its length scale free: about one
+    spread: Array = np.where(deviation > 1e-12 * np.abs(problem.X).max(axis=0), deviation, 1.0)
     power = float(np.maximum(np.mean(problem.Y**2), 1e-300))
     size = np.maximum(np.mean(problem.X**2, axis=0), 1e-300)
     limits = np.empty((coordinates.size, 2))
     for part in coordinates.parts:
         per_input = spread[: part.place.stop - part.place.start]
-        low, high = {
+        limit: dict[str, tuple[Any, Any]] = {
             "length_scale": (1e-3 * per_input, 1e4 * per_input),
             "period": (1e-2 * per_input, 1e2 * per_input),
             "variance": (1e-4 * power, 1e5 * power),
@@ -152,7 +155,8 @@ def limits_of(
             "alpha": (1e-3, 1e4),
             "weights": (-1e3, 1e3),
             "kappa": (1e-8, 1e3),
-        }[part.field]
+        }
+        low, high = limit[part.field]
         if part.field == "variance" and part.place.stop - part.place.start > 1:  # of Linear
             low, high = low / size[: per_input.size], high / size[: per_input.size]
         limits[part.place, 0], limits[part.place, 1] = low, high

@@ -8,13 +8,14 @@ Source   Rasmussen & Williams, *Gaussian Processes for Machine Learning* (2006),
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from optcore import _native
 from optcore.errors import ConfigError, ShapeError
+from optcore.gp.data import numbers
 
 __all__ = ["MeanFunction", "PriorMean", "basis", "coefficients"]
 
@@ -37,7 +38,7 @@ class PriorMean:
         # constants (o,), then slopes (o, d) by rows where it is linear: the native core's order
         self.values: Array = np.zeros(1)
         if self.function is None and not self.linear:
-            self.values = np.atleast_1d(np.asarray(given, dtype=np.float64))
+            self.values = np.atleast_1d(numbers(cast(ArrayLike, given), "mean"))
             if self.values.ndim != 1 or not np.isfinite(self.values).all():
                 raise ConfigError(f"mean: need a number or one per output, got {given!r}")
 
@@ -55,9 +56,9 @@ class PriorMean:
         """(n, o) at X (n, d)."""
         dims = X.shape[1]
         if self.function is None:
-            numbers = self.native(dims, outputs)
-            assert numbers is not None
-            constants, slopes = numbers[:outputs], numbers[outputs:]
+            values = self.native(dims, outputs)
+            assert values is not None
+            constants, slopes = values[:outputs], values[outputs:]
             level = np.broadcast_to(constants, (len(X), outputs))
             return level if slopes.size == 0 else level + X @ slopes.reshape(outputs, dims).T
         prior = np.asarray(self.function(X), dtype=np.float64)
@@ -84,10 +85,11 @@ def basis(X: Array) -> tuple[Array, Array]:
     """A constant and the standardised inputs (n, 1 + d), and the matrix that turns coefficients of
     these into a constant and slopes of the inputs as they are."""
     level, spread = X.mean(axis=0), X.std(axis=0)
-    spread = np.where(spread > 0, spread, 1.0)
-    functions = np.column_stack([np.ones(len(X)), (X - level) / spread])
-    back = np.diag(np.concatenate([[1.0], 1.0 / spread]))
-    back[0, 1:] = -level / spread
+    varies = spread > 1e-12 * np.abs(X).max(axis=0)  # an input that does not has no slope
+    spread = np.where(varies, spread, 1.0)
+    functions = np.column_stack([np.ones(len(X)), np.where(varies, (X - level) / spread, 0.0)])
+    back = np.diag(np.concatenate([[1.0], varies / spread]))
+    back[0, 1:] = -(level / spread) * varies
     return functions, back
 
 

@@ -21,6 +21,7 @@ from optcore.gp import store
 from optcore.gp.hyperparameters import OptimizationResult, Problem, limits_of
 from optcore.gp.kernels import RBF, Kernel, White, from_tree, tree
 from optcore.gp.likelihood import Coordinates, is_fused, native_hyper, parameter_count
+from optcore.gp.means import PriorMean
 
 __all__ = ["SparseGaussianProcess"]
 
@@ -86,11 +87,20 @@ class SparseGaussianProcess:
         self._wanted = inducing if isinstance(inducing, int | np.integer) else None
         if self._wanted is None:
             self.inducing_inputs = np.array(inducing, dtype=np.float64, order="C", ndmin=2)
-            if self.inducing_inputs.ndim != 2 or not np.isfinite(self.inducing_inputs).all():
-                raise ShapeError("inducing: need a number or a finite (m, d) array")
+            if (
+                self.inducing_inputs.ndim != 2
+                or 0 in self.inducing_inputs.shape
+                or not np.isfinite(self.inducing_inputs).all()
+            ):
+                raise ShapeError(
+                    "inducing: need a number or a finite (m, d) array with m >= 1, "
+                    f"got {self.inducing_inputs.shape}"
+                )
         elif self._wanted < 1:
             raise ConfigError(f"inducing: must be >= 1, got {self._wanted}")
-        self._mean = np.atleast_1d(np.asarray(mean, dtype=np.float64))
+        if callable(mean) or isinstance(mean, str):
+            raise ConfigError("mean: a sparse process takes a number or one per output")
+        self._mean = PriorMean(mean).values
         self._native: _native.gp.Sparse | None = None
         self._X: Any = None
         self._y: Any = None
@@ -120,10 +130,15 @@ class SparseGaussianProcess:
         if self._mean.size not in (1, outputs):
             raise ShapeError(f"mean: {self._mean.size} numbers for {outputs} outputs")
         native_hyper(self.kernel, points.shape[1], self.noise, None, None)  # errors before changes
-        self._X, self._y, self._flat = points, values, values.ndim == 1
-        self._native = None
-        self._choose()
-        self._condition()
+        before = self.__dict__.copy()
+        try:
+            self._X, self._y, self._flat = points, values, values.ndim == 1
+            self._native = None
+            self._choose()
+            self._condition()
+        except BaseException:  # bad rows, or an interrupt: as it was
+            self.__dict__.update(before)
+            raise
         return self
 
     def optimize(
@@ -170,24 +185,27 @@ class SparseGaussianProcess:
             except InferenceError:
                 return _REFUSED, np.zeros_like(at)
 
-        result = None
         start = (self.kernel, self.noise, self.inducing_inputs)
-        # below what the inducing inputs leave unexplained, the noise makes the bound a steep wall
-        self.noise += float(np.mean(self.predict(next(self._blocks())[0])[1]))
-        for turn in range(rounds):
-            if turn > 0 and not self._choose_better():
-                break
-            at = coordinates.of(self.kernel, self.noise)
-            result = minimize(
-                negative, np.clip(at, low, high), jac=True, method="L-BFGS-B",
-                bounds=np.column_stack([low, high]),
-                options={"maxiter": max_iterations, "ftol": tolerance, "maxcor": 20},
-            )  # fmt: skip
-            if not result.fun < _REFUSED:
-                self.kernel, self.noise, self.inducing_inputs = start
-                self._condition()
-                raise InferenceError("optimize: the bound does not exist; give a larger noise")
-            self.kernel, self.noise = coordinates.kernel_and_noise(result.x)
+        result = None
+        try:
+            # below what the inducing inputs leave unexplained, the noise makes the bound a wall
+            self.noise += float(np.mean(self.predict(next(self._blocks())[0])[1]))
+            for turn in range(rounds):
+                if turn > 0 and not self._choose_better():
+                    break
+                at = coordinates.of(self.kernel, self.noise)
+                result = minimize(
+                    negative, np.clip(at, low, high), jac=True, method="L-BFGS-B",
+                    bounds=np.column_stack([low, high]),
+                    options={"maxiter": max_iterations, "ftol": tolerance, "maxcor": 20},
+                )  # fmt: skip
+                if not result.fun < _REFUSED:
+                    raise InferenceError("optimize: the bound does not exist; give a larger noise")
+                self.kernel, self.noise = coordinates.kernel_and_noise(result.x)
+        except BaseException:  # an interrupt as well: as it was
+            self.kernel, self.noise, self.inducing_inputs = start
+            self._condition()
+            raise
         assert result is not None
         self._condition()
         return OptimizationResult(
@@ -246,10 +264,12 @@ class SparseGaussianProcess:
 
     @classmethod
     def load(cls, path: str | Path) -> SparseGaussianProcess:
-        """Read what save() wrote. It answers as before; to optimise, fit it to rows again.
+        """Read what save() wrote. It answers as before; to optimise, fit it to rows again, which
+        keeps these inducing inputs.
 
         Raises:
-            ConfigError: not such a file, or of another version.
+            FileNotFoundError: no such file.
+            ConfigError: another kind of file, or of another version.
         """
         with store.interpreting(path, _FORMAT, _VERSION) as found:
             gp = cls(
@@ -289,8 +309,12 @@ class SparseGaussianProcess:
         for first in range(0, len(self._X), _ROWS):
             rows = slice(first, first + _ROWS)
             X = np.ascontiguousarray(self._X[rows], dtype=np.float64)
-            y = np.ascontiguousarray(self._y[rows], dtype=np.float64)
-            yield X, y.reshape(len(y), -1)
+            y = np.ascontiguousarray(self._y[rows], dtype=np.float64).reshape(len(X), -1)
+            for name, block in (("X", X), ("y", y)):
+                if not np.isfinite(block).all():
+                    bad = first + int(np.flatnonzero(~np.isfinite(block).all(axis=1))[0])
+                    raise InferenceError(f"{name}: row {bad} holds NaN or infinity; leave it out")
+            yield X, y
 
     def _choose(self) -> None:
         if self._wanted is None:
@@ -307,6 +331,8 @@ class SparseGaussianProcess:
             candidates, native_hyper(self.kernel, candidates.shape[1], self.noise, None, None),
             wanted, max(self.jitter, 1e-12),
         )  # fmt: skip
+        if len(chosen) == 0:
+            raise InferenceError("kernel: its variance is zero at all rows looked at")
         self.inducing_inputs = candidates[chosen]
 
     def _choose_better(self) -> bool:

@@ -76,7 +76,14 @@ def read(path: Path) -> Saved:
 
 
 def write_arrays(path: str | Path, format: str, version: int, **arrays: Any) -> None:
-    """One npz file of named arrays with what they are, not compressed."""
+    """One npz file of named arrays with what they are, not compressed.
+
+    Raises:
+        ConfigError: a value that only a pickle could hold.
+    """
+    for name, value in arrays.items():
+        if np.asarray(value).dtype.hasobject:
+            raise ConfigError(f"{name}: cannot be saved without pickle, got {value!r}")
     replace_file(
         path, lambda file: np.savez(file, format=format, version=np.array(version), **arrays)
     )

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from optcore.errors import ConfigError, InferenceError, ShapeError
+from optcore.errors import ConfigError, InferenceError, OptcoreError, ShapeError
 from optcore.gp import store
-from optcore.gp.data import training_data
+from optcore.gp.data import numbers, training_data
 from optcore.gp.gaussian_process import GaussianProcess
 from optcore.gp.kernels import Kernel, from_tree, tree
 
@@ -87,6 +87,10 @@ class StreamingGaussianProcess:
             InferenceError: NaN or infinity, or a point that leaves no positive definite covariance;
                 the window is then as before.
         """
+        if np.ndim(x) != 1 or np.ndim(y) > 1:
+            raise ShapeError(
+                f"append: need x (d,) and y a number or (o,), got {np.shape(x)} and {np.shape(y)}"
+            )
         if len(self._gp) == 0:
             self._start(x, y)
             return
@@ -131,7 +135,13 @@ class StreamingGaussianProcess:
         return value
 
     def save(self, path: str | Path) -> None:
-        """Write window, hyper-parameters and counts to one npz file (no pickle)."""
+        """Write window, hyper-parameters and counts to one npz file (no pickle).
+
+        Raises:
+            OptcoreError: nothing was appended yet.
+        """
+        if len(self) == 0:
+            raise OptcoreError("StreamingGaussianProcess.save: append() first")
         saved = self._gp.constants()
         nodes, parameters = tree(saved.kernel, saved.X.shape[1])
         store.write_arrays(
@@ -146,7 +156,8 @@ class StreamingGaussianProcess:
         """Read what save() wrote; the factor is computed afresh, so no update has drifted it.
 
         Raises:
-            ConfigError: not such a file, or of another version.
+            FileNotFoundError: no such file.
+            ConfigError: another kind of file, or of another version.
         """
         with store.interpreting(path, _FORMAT, _VERSION) as found:
             every = int(found["refactor_every"])
@@ -203,11 +214,6 @@ class StreamingGaussianProcess:
         self._since += 1
 
     def _start(self, x: ArrayLike, y: ArrayLike) -> None:
-        point = np.asarray(x, dtype=np.float64)
-        value = np.asarray(y, dtype=np.float64)
-        if point.ndim != 1 or value.ndim > 1:
-            raise ShapeError(
-                f"append: need x (d,) and y a number or (o,), got {point.shape} and {value.shape}"
-            )
+        point, value = numbers(x, "x"), numbers(y, "y")
         self._gp.fit(point[None, :], value.reshape(1, *value.shape), capacity=self.capacity + 1)
         self._appended += 1

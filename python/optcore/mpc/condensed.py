@@ -58,11 +58,24 @@ class CondensedProblem:
     """(v, v), positive semi-definite"""
     condition: float
     """of the condensed Hessian"""
+    priced: int
+    """rows that may be violated at a price"""
 
     @property
     def capacity(self) -> int:
-        """Most bounds that can be active at once, and one that is on its way."""
-        return min(self.horizon * self.inputs, len(self.offset)) + 1
+        """Most bounds that can be active at once (gram's rank), and one that is on its way."""
+        return min(self.horizon * self.inputs + self.priced, len(self.offset)) + 1
+
+    @property
+    def unit(self) -> _Floats:
+        """(v,) powers of two near the size of each value's bounds, for one tolerance."""
+        bounds = np.abs(np.stack([self.low, self.high]))
+        room = np.where(np.isfinite(self.high - self.low), (self.high - self.low) / 2, np.inf)
+        size = np.where(np.isfinite(bounds) & (bounds > 0), bounds, np.inf).min(axis=0)
+        size = np.maximum(size, np.where(np.isfinite(room), 1e-3 * room, 0.0))
+        free = np.sqrt(np.maximum(self.gram.diagonal(), 0.0))
+        size = np.where(np.isfinite(size), size, np.where(free > 0, free, 1.0))
+        return np.exp2(np.round(np.log2(size)))
 
 
 def condense(problem: OcpQp, disturbance: ArrayLike | None = None) -> CondensedProblem:
@@ -170,6 +183,7 @@ def condense(problem: OcpQp, disturbance: ArrayLike | None = None) -> CondensedP
         high=np.where(high_all < NO_BOUND / 10, high_all, np.inf).astype(np.float64),
         gram=((gram + gram.T) / 2 + np.diag(np.concatenate(slack))).astype(np.float64),
         condition=condition,
+        priced=int(np.count_nonzero(np.concatenate(slack))),
     )
 
 
@@ -191,34 +205,55 @@ def export_header(
 ) -> int:
     """Write the tables that mpc::CondensedController answers from; returns their size in bytes.
 
+    Args, Raises: as header(); path: of the file.
+    """
+    text, size = header(problem, name=name, scalar=scalar)
+    replace_file(path, lambda file: file.write(text.encode()))
+    return size
+
+
+def header(
+    problem: OcpQp | CondensedProblem, *, name: str = "controller", scalar: str = "float"
+) -> tuple[str, int]:
+    """The tables as C++, and their size in bytes.
+
     Args:
         problem: see condense().
-        path: of the header.
         name: its namespace, a C++ identifier.
         scalar: "float" or "double".
 
     Raises:
-        ConfigError: as condense(); a name that is none; another scalar; a Hessian so badly
-            conditioned that `scalar` cannot carry it.
+        ConfigError: as condense(); a name that is none; another scalar; a Hessian or a set of
+            equalities so badly conditioned that `scalar` cannot carry it; a number beyond it.
     """
     check_name(name)
     check_scalar(scalar)
     p = problem if isinstance(problem, CondensedProblem) else condense(problem)
-    limit = 1 / np.finfo(SCALARS[scalar][0]).eps
+    limit = 1 / float(np.finfo(SCALARS[scalar][0]).eps)
     if p.condition > limit:
         raise ConfigError(
             f"problem: the condensed Hessian's condition {p.condition:.1e} is too large for "
             f"{scalar} (at most {limit:.0e}); shorten the horizon, stabilise the model by "
             "feedback, scale the inputs, or export double"
         )
+    equal = p.low == p.high
+    if equal.any():
+        fixed = float(np.linalg.cond(p.gram[np.ix_(equal, equal)]))
+        if fixed > 0.1 * limit:
+            raise ConfigError(
+                f"problem: the condition {fixed:.1e} of its equalities is too large for {scalar} "
+                f"(at most {0.1 * limit:.0e}); leave them a margin, or export double"
+            )
     values, stride = len(p.offset), padded(len(p.offset))
     wide = [(0, 0), (0, stride - values)]
+    unit = p.unit
     arrays = {
-        "response": np.pad(p.response.T, wide),
-        "offset": np.pad(p.offset, wide[1]),
-        "low": np.pad(p.low, wide[1], constant_values=-np.inf),
-        "high": np.pad(p.high, wide[1], constant_values=np.inf),
-        "gram": np.pad(p.gram, wide),
+        "response": np.pad(p.response.T / unit, wide),
+        "offset": np.pad(p.offset / unit, wide[1]),
+        "low": np.pad(p.low / unit, wide[1], constant_values=-np.inf),
+        "high": np.pad(p.high / unit, wide[1], constant_values=np.inf),
+        "gram": np.pad(p.gram / np.outer(unit, unit), wide),
+        "unit": np.pad(unit, wide[1], constant_values=1.0),
     }
     lines = [
         f"// {p.states} states, {p.inputs} inputs, {p.horizon} stages. "
@@ -237,11 +272,10 @@ def export_header(
         f"inline constexpr optcore::CondensedTables<{scalar}> tables = {{",
         f"    {p.states}, {p.inputs}, {p.horizon}, {p.disturbances}, {values}, {stride}, "
         f"{p.capacity},",
-        "    response, offset, low, high, gram};",
+        "    response, offset, low, high, gram, unit};",
         "",
         f"}}  // namespace {name}",
         "",
     ]
-    text = "\n".join(lines).encode()
-    replace_file(path, lambda file: file.write(text))
-    return int(sum(array.size for array in arrays.values()) * np.dtype(SCALARS[scalar][0]).itemsize)
+    itemsize = np.dtype(SCALARS[scalar][0]).itemsize
+    return "\n".join(lines), int(sum(array.size for array in arrays.values()) * itemsize)

@@ -65,7 +65,8 @@ class QpSolver:
 
     Args:
         problem: the programme; its arrays are copied.
-        tolerance: on violation, complementarity and stationarity.
+        tolerance: on violation, complementarity and stationarity, each relative to the size of the
+            numbers that it is the difference of, where that exceeds one.
         max_iterations: cap of the interior point, which bounds the time of a solve.
         method: "auto", "active_set" or "interior_point".
 

@@ -10,7 +10,7 @@ from types import CodeType
 from optcore._native import runtime
 from optcore.profiler.data import FunctionTime, LineTime, StackNode
 
-__all__ = ["call_trees", "function_times", "line_times"]
+__all__ = ["call_trees", "function_times", "line_times", "that_worked"]
 
 _NS = 1e-9
 _NATIVE = runtime.activities.index("native")
@@ -69,6 +69,18 @@ def _pruned(tree: list[StackNode]) -> tuple[StackNode, ...]:
             place[index] = len(out)
             out.append(replace(node, parent=place[node.parent]))
     return tuple(out)
+
+
+def that_worked(
+    trees: dict[str, tuple[StackNode, ...]], caller: str
+) -> dict[str, tuple[StackNode, ...]]:
+    """The caller's thread and those that ever ran: one that only waits has no place in a table of
+    where the time went."""
+    return {
+        name: tree
+        for name, tree in trees.items()
+        if name == caller or any(node.by_activity[i] > 0 for node in tree for i in _CPU)
+    }
 
 
 def line_times(trees: dict[str, tuple[StackNode, ...]]) -> tuple[LineTime, ...]:

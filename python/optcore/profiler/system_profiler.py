@@ -12,7 +12,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 from optcore._native import runtime
@@ -106,8 +106,9 @@ class SystemProfiler:
     def _data(self, name: str, trial: Trial, trace: passes.Pass) -> ProfilingData:
         config, a, b = self.config, trial.before, trial.after
         trees = trial.trees()
-        lines = trace.lines() if trace.exact else stacks.line_times(trees)
-        functions = stacks.function_times(trees)
+        worked = stacks.that_worked(trees, trial.caller)
+        lines = trace.lines() if trace.exact else stacks.line_times(worked)
+        functions = stacks.function_times(worked)
         wall = b.wall - a.wall
         last = trial.samples[-1] if trial.samples else None
         io = (b.io[0] - a.io[0], b.io[1] - a.io[1]) if a.io and b.io else None
@@ -133,7 +134,7 @@ class SystemProfiler:
             gc_time=trial.collector.seconds,
         )
         allocations = trace.allocations()
-        seen = Evidence(metrics, functions, lines, allocations, trial.samples, max(len(trees), 1))
+        seen = Evidence(metrics, functions, lines, allocations, trial.samples, max(len(worked), 1))
         bottlenecks = find_bottlenecks(seen, config)
         return ProfilingData(
             name=name,
@@ -148,7 +149,7 @@ class SystemProfiler:
             suggestions=tuple(f"{b.kind}: {b.suggestion}" for b in bottlenecks),
             environment=_environment(config),
             instrumented=trace.instrumented,
-            notes=tuple(trial.notes(wall)) + trace.notes,
+            notes=tuple(trial.notes(wall)) + trace.notes + _idle(trees.keys() - worked.keys()),
             stacks=trees,
         )
 
@@ -263,6 +264,11 @@ class SystemProfiler:
     def report(self) -> str:
         """All that was recorded, as text."""
         return self.generate_report()
+
+
+def _idle(threads: Iterable[str]) -> tuple[str, ...]:
+    names = ", ".join(sorted(threads))
+    return (f"only waited, and are left out of lines and functions: {names}",) if names else ()
 
 
 def _flush_at_exit(profiler: weakref.ref[SystemProfiler]) -> None:

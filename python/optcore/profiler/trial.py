@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 
 from optcore._native import runtime
@@ -29,6 +30,7 @@ class Trial:
             config.sampling_interval, self.gpu, config.profile_duration, told
         )
         self.collector = collectors.CollectorTime()
+        self.caller = threading.current_thread().name
 
     def start(self) -> None:
         self.system.start()

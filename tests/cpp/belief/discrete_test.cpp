@@ -224,5 +224,22 @@ TYPED_TEST(DiscreteTest, AMillionStepsAreNeverNan) {
   }
 }
 
+TYPED_TEST(DiscreteTest, PredictsOnMemoryThatHeldNaN) {
+  using T = TypeParam;
+  constexpr int n = 20;
+  support::Random random(5);
+  const std::vector<T> a = TestFixture::transition(n, random);
+  alignas(64) static T memory[8192];
+  for (T& x : memory) x = static_cast<T>(__builtin_nan(""));
+  Arena arena(memory, sizeof memory);
+  auto state = DiscreteState<T>::make(arena, n, true);
+  ASSERT_FALSE(failed(belief::set_prior(state, VectorView<const T>{})));
+  ASSERT_FALSE(failed(belief::set_transition(state, MatrixView<const T>{a.data(), n, n, n})));
+  belief::predict(state);
+  double total = 0;
+  for (int i = 0; i < n; ++i) total += static_cast<double>(state.probability[i]);
+  EXPECT_NEAR(total, 1, 1e-5);
+}
+
 }  // namespace
 }  // namespace optcore

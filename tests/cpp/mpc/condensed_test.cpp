@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "support/allocation_guard.hpp"
 
 namespace {
@@ -17,12 +19,14 @@ template <class T>
 struct Integrator {
   static constexpr int stride = 16;
   alignas(64) T response[2 * stride] = {}, offset[stride] = {}, low[stride], high[stride];
-  alignas(64) T gram[2 * stride] = {};
+  alignas(64) T gram[2 * stride] = {}, unit[stride];
   alignas(64) unsigned char memory[8192];
   optcore::mpc::CondensedController<T> mpc;
 
   Integrator() {
-    for (int i = 0; i < stride; ++i) low[i] = -infinity<T>(), high[i] = infinity<T>();
+    for (int i = 0; i < stride; ++i) {
+      low[i] = -infinity<T>(), high[i] = infinity<T>(), unit[i] = 1;
+    }
     low[0] = T(-0.25), high[0] = T(0.25), high[1] = T(1);
     for (int p = 0; p < 2; ++p) response[p * stride] = T(-0.5), response[p * stride + 1] = T(0.5);
     for (int i = 0; i < 2; ++i) gram[i * stride] = gram[i * stride + 1] = T(0.5);
@@ -32,7 +36,7 @@ struct Integrator {
     EXPECT_EQ(arena.used(), optcore::mpc::CondensedController<T>::workspace(tables()));
   }
   [[nodiscard]] CondensedTables<T> tables() const {
-    return {1, 1, 1, 1, 2, stride, 2, response, offset, low, high, gram};
+    return {1, 1, 1, 1, 2, stride, 3, response, offset, low, high, gram, unit};
   }
 };
 
@@ -41,6 +45,12 @@ template <class T>
 [[gnu::noinline]] optcore::mpc::CondensedInfo ask(optcore::mpc::CondensedController<T>& mpc, T x0,
                                                   const T* w = nullptr) {
   return mpc.solve(&x0, w);
+}
+
+template <class T>
+[[gnu::noinline]] void bound(optcore::mpc::CondensedController<T>& mpc, const T* low,
+                             const T* high) {
+  mpc.set_bounds(low, high);
 }
 
 template <class T>
@@ -91,7 +101,7 @@ TYPED_TEST(Condensed, BoundsMayChangeAndMayHaveAPrice) {
   alignas(64) T low[16], high[16];
   for (int i = 0; i < 16; ++i) low[i] = -infinity<T>(), high[i] = infinity<T>();
   high[1] = T(0.1);
-  one.mpc.set_bounds(low, high);
+  bound(one.mpc, low, high);
   T x0 = 1;
   EXPECT_EQ(ask(one.mpc, x0).status, Status::ok);
   EXPECT_NEAR(one.mpc.u(0, 0), -0.9, 1e-6);
@@ -107,6 +117,48 @@ TYPED_TEST(Condensed, WithoutMemoryItIsNotReady) {
   optcore::mpc::CondensedController<T> mpc;
   const T x0 = 1;
   EXPECT_EQ(ask(mpc, x0).status, Status::not_ready);
+}
+
+TYPED_TEST(Condensed, OverflowLeavesThePlan) {
+  using T = TypeParam;
+  Integrator<T> one;
+  EXPECT_EQ(ask(one.mpc, T(0.4)).status, Status::ok);
+  const T plan = one.mpc.u(0, 0);
+  for (const T x0 : {std::numeric_limits<T>::max(), -std::numeric_limits<T>::max()}) {
+    const T w = x0;  // their sum is beyond T
+    EXPECT_EQ(ask(one.mpc, x0, &w).status, Status::not_finite);
+    EXPECT_EQ(one.mpc.u(0, 0), plan);
+  }
+}
+
+TYPED_TEST(Condensed, UnitsDoNotChangeThePlan) {
+  using T = TypeParam;
+  Integrator<T> one;
+  one.unit[1] = T(0.25);  // x1 in quarters
+  for (int p = 0; p < 2; ++p) one.response[p * one.stride + 1] /= one.unit[1];
+  one.high[1] /= one.unit[1];
+  one.gram[1] /= one.unit[1];
+  one.gram[one.stride] /= one.unit[1];
+  one.gram[one.stride + 1] /= one.unit[1] * one.unit[1];
+  Arena arena(one.memory, sizeof one.memory);
+  one.mpc.attach(arena, one.tables());
+  EXPECT_EQ(ask(one.mpc, T(1)).status, Status::ok);
+  EXPECT_NEAR(one.mpc.u(0, 0), -0.25, 1e-6);
+  EXPECT_NEAR(one.mpc.value(1), 0.75, 1e-6);
+  static constexpr T low[2] = {-1, -1}, high[2] = {1, T(0.4)};
+  bound(one.mpc, low, high);
+  EXPECT_EQ(ask(one.mpc, T(1)).status, Status::ok);
+  EXPECT_NEAR(one.mpc.value(1), 0.4, 1e-6);
+}
+
+TYPED_TEST(Condensed, AnArenaThatIsTooSmallIsSeen) {
+  using T = TypeParam;
+  Integrator<T> one;
+  optcore::mpc::CondensedController<T> mpc;
+  Arena arena(one.memory, 512);
+  mpc.attach(arena, one.tables());
+  EXPECT_TRUE(arena.overflowed());
+  EXPECT_EQ(ask(mpc, T(1)).status, Status::not_ready);
 }
 
 }  // namespace

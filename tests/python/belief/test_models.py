@@ -115,6 +115,34 @@ def test_dirichlet_marginals_are_beta() -> None:
         dirichlet_sample(np.zeros((1, 3)), RandomKey(1))
 
 
+@pytest.mark.parametrize("sweeps", [1, 2, 40, 150])
+def test_the_error_of_single_precision_tables_is_a_bound_wherever_it_stops(sweeps: int) -> None:
+    rng = np.random.default_rng(4)
+    S, A, discount = 20, 3, 0.95
+    P = rng.dirichlet(np.full(S, 0.2), size=S * A).astype(np.float32)
+    exact = P.astype(float) / P.astype(float).sum(axis=1, keepdims=True)
+    R = 1e3 * rng.normal(size=(S, A))
+    V = np.zeros(S)
+    for _ in range(3000):
+        V = (R + discount * (exact @ V).reshape(S, A)).max(axis=1)
+    value = np.zeros(S)
+    _, _, error, _ = value_iteration(P, R, discount, 1e-6, sweeps, value)
+    rows = np.abs(P.astype(float).sum(axis=1) - 1).max()  # rounded tables: an error of their own
+    slack = discount * rows * np.abs(V).max() / (1 - discount)
+    assert np.abs(value - V).max() <= error * (1 + 1e-9) + 2 * slack
+
+
+def test_values_beyond_single_precision_are_found_with_single_tables() -> None:
+    P = np.array([[0.5, 0.5], [0.25, 0.75]])
+    values = []
+    for table in (P, P.astype(np.float32)):
+        value = np.zeros(2)
+        *_, status = value_iteration(table, np.array([[1e38], [9e38]]), 0.9, 1e30, 1000, value)
+        assert status is Status.ok
+        values.append(value)
+    np.testing.assert_allclose(values[1], values[0], rtol=1e-6)
+
+
 def test_value_iteration_is_optimal_within_its_bound() -> None:
     rng = np.random.default_rng(3)
     S, A, discount = 30, 4, 0.95

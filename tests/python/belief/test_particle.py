@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -87,3 +89,12 @@ def test_offspring_are_the_weights_rounded(scheme: str) -> None:
     assert np.abs(np.bincount(ancestors, minlength=1000) - expected).max() < slack + 1e-9
     with pytest.raises(ConfigError, match="weights"):
         resample([0.0, 0.0])
+
+
+@pytest.mark.parametrize("scheme", ["systematic", "stratified"])
+@pytest.mark.parametrize("one", [5e-324, 1e-309, 1e-300, 1e300])
+def test_weights_of_any_scale_name_the_particle_that_has_them(scheme: Any, one: float) -> None:
+    for n in (3, 8, 21):
+        weights = np.zeros(n)
+        weights[1] = one
+        assert (resample(weights, scheme=scheme, seed=1) == 1).all()

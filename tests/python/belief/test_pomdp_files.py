@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -286,3 +288,46 @@ def test_published_models(data_dir: Path, name: str, sizes: tuple[int, int, int]
         belief = update.belief
         assert belief.sum() == pytest.approx(1.0)
         assert (belief >= 0).all()
+
+
+def small_model() -> SparsePOMDP:
+    return SparsePOMDP.from_csr(
+        [[[0.9, 0.1], [0.2, 0.8]]], [[[0.85, 0.15], [0.15, 0.85]]], [[-1], [-1]], discount=0.95
+    )
+
+
+def test_copies_and_pickles_update_as_the_model() -> None:
+    model = small_model()
+    expected = model.update_belief([0.5, 0.5], 0, 1)
+    for copied in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        np.testing.assert_array_equal(
+            copied.update_belief([0.5, 0.5], 0, 1).belief, expected.belief
+        )
+
+
+def test_matrices_with_unsorted_or_repeated_columns_are_put_in_order() -> None:
+    sparse = pytest.importorskip("scipy.sparse", reason="scipy is a dependency")
+    data = np.array([0.1, 0.9, 0.3, 0.2, 0.5])
+    given = sparse.csr_array((data, np.array([1, 0, 1, 0, 1]), np.array([0, 2, 5])), shape=(2, 2))
+    before = data.copy()
+    seen = sparse.csr_array(np.eye(2))
+    model = SparsePOMDP.from_csr([given], [seen], [[0], [0]], discount=0.9)
+    update = model.update_belief([0.0, 1.0], 0, 1)
+    assert update.log_evidence == pytest.approx(np.log(0.8))
+    assert np.array_equal(data, before)
+
+
+def test_a_belief_that_is_not_finite_is_named_so() -> None:
+    assert small_model().update_belief([np.nan, 1.0], 0, 1).status == Status.not_finite
+
+
+def test_without_room_for_dense_tables_it_answers_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = small_model().update_belief([0.3, 0.7], 0, 1)
+    monkeypatch.setattr("optcore.belief.pomdp.model._NATIVE_LIMIT", 0)
+    model = small_model()
+    got = model.update_belief([0.3, 0.7], 0, 1)
+    np.testing.assert_allclose(got.belief, expected.belief, rtol=1e-14)
+    assert got.log_evidence == pytest.approx(expected.log_evidence)
+    assert model._native is None
+    certain = SparsePOMDP.from_csr([np.eye(2)], [np.eye(2)], [[0], [0]], discount=0.9)
+    assert certain.update_belief([1.0, 0.0], 0, 1).status == Status.zero_evidence

@@ -112,6 +112,8 @@ def test_what_cannot_be_condensed_is_refused(tmp_path: Any) -> None:
         condense(good, np.ones((3, 1)))
     with pytest.raises(ConfigError, match="identifier"):
         export_header(good, tmp_path / "a.hpp", name="1a")
+    with pytest.raises(ConfigError, match="identifier"):
+        export_header(good, tmp_path / "a.hpp", name="class")
     with pytest.raises(ConfigError, match="scalar"):
         export_header(good, tmp_path / "a.hpp", scalar="half")
     unstable = OcpQp(A=[[2.0]], B=[[1.0]], Q=[[1.0]], R=[[1.0]], N=14)

@@ -133,3 +133,11 @@ def test_saved_and_loaded_its_experts_are_the_same(tmp_path: Path) -> None:
         np.savez(tmp_path / "bad.npz", **{**found, name: change})
         with pytest.raises(ConfigError, match=match):
             CommitteeGaussianProcess.load(tmp_path / "bad.npz")
+
+
+def test_nothing_is_pickled(tmp_path: Path) -> None:
+    X = np.linspace(0, 1, 30)[:, None]
+    gp = CommitteeGaussianProcess(seed=None, expert_size=10).fit(X, X[:, 0])  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="seed: cannot be saved without pickle"):
+        gp.save(tmp_path / "gp.npz")
+    assert not list(tmp_path.iterdir())

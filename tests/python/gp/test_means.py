@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from optcore import _native
-from optcore.errors import ConfigError
+from optcore.errors import ConfigError, ShapeError
 from optcore.gp import RBF, GaussianProcess, Linear, Matern, export_header
 from optcore.gp.kernels import Kernel
 from optcore.gp.likelihood import Evaluator
@@ -91,11 +91,12 @@ def test_saved_loaded_grown_and_shrunk(tmp_path: Path) -> None:
     assert "mean[6]" in (tmp_path / "gp.hpp").read_text()
 
 
-def test_inputs_that_do_not_vary_get_no_slope() -> None:
-    X = np.column_stack([np.linspace(0, 1, 9), np.full(9, 7.0)])
+@pytest.mark.parametrize("constant", [7.0, 0.1, 7.1, 1000.1])  # means of these may round
+def test_inputs_that_do_not_vary_get_no_slope(constant: float) -> None:
+    X = np.column_stack([np.linspace(0, 1, 9), np.full(9, constant)])
     gp = GaussianProcess(RBF(), 0.1, "linear").fit(X, 3 * X[:, 0])
     assert gp.mean_coefficients[1][0, 1] == 0
-    assert gp.predict([[0.5, 7.0]])[0][0] == pytest.approx(1.5, abs=1e-6)
+    assert gp.predict([[0.5, constant]])[0][0] == pytest.approx(1.5, abs=1e-6)
     one = GaussianProcess(RBF(), 0.1, "linear").fit([[1.0, 2.0]], [5.0])
     assert one.predict([[1.0, 2.0]])[0][0] == pytest.approx(5)
 
@@ -103,3 +104,18 @@ def test_inputs_that_do_not_vary_get_no_slope() -> None:
 def test_other_words_are_refused() -> None:
     with pytest.raises(ConfigError, match="'linear'"):
         GaussianProcess(mean="quadratic")  # type: ignore[arg-type]
+    with pytest.raises(ShapeError, match="mean: need an array of numbers"):
+        GaussianProcess(mean=["a"])  # type: ignore[list-item]
+
+
+def test_a_mean_that_fails_leaves_the_model_as_it_was() -> None:
+    def mean(x: np.ndarray) -> np.ndarray:
+        return x[:, 0] if len(x) < 9 else x[:, 5]
+
+    X = np.linspace(0, 1, 8)[:, None]
+    gp = GaussianProcess(RBF(), 0.1, mean).fit(X, np.sin(X[:, 0]))
+    before = gp.predict([[0.3]])
+    with pytest.raises(IndexError):
+        gp.fit(np.ones((9, 1)), np.ones(9))
+    assert gp.predict([[0.3]]) == before
+    assert np.array_equal(gp.X, X)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -248,7 +249,7 @@ def test_bad_input_is_named() -> None:
         SparseGaussianProcess().fit(np.array([["a"]]), [1.0])
     with pytest.raises(ShapeError, match="inducing"):
         SparseGaussianProcess(inducing=X[:, :1]).fit(X, y)
-    with pytest.raises(InferenceError, match="not_finite"):
+    with pytest.raises(InferenceError, match="y: row 3 holds NaN"):
         SparseGaussianProcess(inducing=5).fit(X, np.where(np.arange(30) == 3, np.nan, y))
     with pytest.raises(InferenceError, match="inducing input 1"):
         SparseGaussianProcess(inducing=X[[0, 0]], jitter=0.0).fit(X, y)
@@ -257,3 +258,52 @@ def test_bad_input_is_named() -> None:
         gp.predict(X[:, :1])
     with pytest.raises(InferenceError):
         gp.predict([[np.nan, 0.0]])
+
+
+@pytest.mark.parametrize("mean", [np.nan, np.inf, "linear", [[0.0]], lambda x: x[:, 0]])
+def test_a_mean_that_is_no_number_is_refused(mean: Any) -> None:
+    with pytest.raises(ConfigError, match="mean"):
+        SparseGaussianProcess(mean=mean)
+
+
+def test_bad_rows_or_an_empty_choice_leave_the_former_fit() -> None:
+    X, y, _ = problem(30, 2, 7)
+    gp = SparseGaussianProcess(Linear(1.0), inducing=5).fit(X, y)
+    before = gp.predict(X[:3])
+    for rows, values in ((X, np.where(np.arange(30) == 29, np.inf, y)), (0 * X, y)):
+        with pytest.raises(InferenceError):
+            gp.fit(rows, values)
+        for old, new in zip(before, gp.predict(X[:3]), strict=True):
+            np.testing.assert_array_equal(old, new)
+    with pytest.raises(ShapeError, match="inducing"):
+        SparseGaussianProcess(inducing=np.empty((0, 2)))
+
+
+def test_an_input_that_does_not_vary_does_not_wreck_the_kernel() -> None:
+    X, y, _ = problem(60, 2, 3)
+    X[:, 1] = 0.1
+    gp = SparseGaussianProcess(RBF((1.0, 1.0)) + Linear(0.1), inducing=8).fit(X, y)
+    gp.optimize(rounds=1, max_iterations=15)
+    assert np.isfinite(gp.predict(X)[0]).all()
+    exact = GaussianProcess(RBF((1.0, 1.0)) + Linear(0.1), 0.1).fit(X, y)
+    exact.optimize(restarts=0, max_iterations=15)
+    assert np.isfinite(exact.predict(X)[0]).all()
+
+
+def test_an_interrupted_climb_leaves_kernel_and_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y, _ = problem(60, 2, 3)
+    gp = SparseGaussianProcess(RBF(0.7), inducing=8).fit(X, y)
+    kernel, noise, before = gp.kernel, gp.noise, gp.predict(X[:2])
+    calls = []
+
+    def interrupted(model: Any) -> Any:
+        calls.append(1)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(gp, "_slopes", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        gp.optimize()
+    assert calls
+    assert gp.kernel is kernel
+    assert gp.noise == noise
+    np.testing.assert_array_equal(before[0], gp.predict(X[:2])[0])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optcore.errors import ConfigError, InferenceError, ShapeError
+from optcore.errors import ConfigError, InferenceError, OptcoreError, ShapeError
 from optcore.gp import RBF, GaussianProcess, Matern, StreamingGaussianProcess
 
 
@@ -138,3 +138,14 @@ def test_saved_and_loaded_it_goes_on_as_before(tmp_path: Path) -> None:
     np.savez(tmp_path / "small.npz", **{**found, "capacity": np.array(5)})
     with pytest.raises(ConfigError, match="30 points in a window of 5"):
         StreamingGaussianProcess.load(tmp_path / "small.npz")
+
+
+def test_a_block_of_points_is_refused_whenever_it_comes(tmp_path: Path) -> None:
+    gp = StreamingGaussianProcess(capacity=5)
+    with pytest.raises(OptcoreError, match=r"append\(\) first"):
+        gp.save(tmp_path / "gp.npz")
+    for _ in range(2):
+        with pytest.raises(ShapeError, match=r"append: need x \(d,\)"):
+            gp.append(np.ones((3, 2)), np.ones(3))
+        gp.append([1.0, 2.0], 3.0)
+    assert len(gp) == 2

@@ -48,6 +48,15 @@ def residuals(qp: OcpQp, s: Solution) -> dict[str, float]:
     return {"primal": float(primal), "dual": float(dual), "gap": float(gap)}
 
 
+def relative_residual(qp: OcpQp, s: Solution) -> float:
+    """The largest of them, each relative to the numbers that it is the difference of."""
+    scale = 1 + max(np.abs(s.x).max(), np.abs(s.u).max())
+    forces = (*s.multipliers, qp.arrays["q"], qp.arrays["r"])
+    dual = 1 + max(np.abs(m).max(initial=0) for m in forces)
+    r = residuals(qp, s)
+    return float(max(r["primal"] / scale, r["dual"] / dual, r["gap"] / (scale * dual)))
+
+
 def proves_infeasible(qp: OcpQp, s: Solution) -> bool:
     """Farkas: the multipliers weigh the hard constraints into one that no input can satisfy."""
     a, N, y = qp.arrays, qp.N, s.multipliers

@@ -8,6 +8,7 @@ import io
 import json
 import logging
 import re
+import threading
 import time
 from collections.abc import Iterator
 
@@ -43,6 +44,24 @@ def test_an_outcome_is_a_pair_and_answers_for_its_figures() -> None:
     assert data.metrics.memory_before_mb > 1
     assert data.metrics.gpu_utilization is None
     assert not data.instrumented
+
+
+def test_threads_that_only_wait_do_not_fill_the_tables() -> None:
+    end = threading.Event()
+
+    def idle_thread() -> None:
+        end.wait()
+
+    waiting = threading.Thread(target=idle_thread, name="idler")
+    waiting.start()
+    try:
+        _, found = SystemProfiler(QUIET).profile_function(busy, 0.2)
+    finally:
+        end.set()
+        waiting.join()
+    assert not any("idle_thread" in f.function for f in found.functions)
+    assert any("only waited" in note and "idler" in note for note in found.notes)
+    assert "idler" in found.stacks
 
 
 def test_an_exception_passes_and_the_data_is_kept() -> None:

@@ -343,6 +343,14 @@ template <class T>
     if (!(abs(row - T(1)) <= tolerance)) return Status::invalid_argument;
   }
   s.tiny_transitions = false;
+  const std::ptrdiff_t entries = static_cast<std::ptrdiff_t>(s.padded) * s.padded;
+  for (std::ptrdiff_t k = 0; k < entries; ++k) {  // propagate() reads the padding too
+    if (s.rounded != nullptr) {
+      s.rounded[k] = 0;
+    } else {
+      s.transition[k] = T(0);
+    }
+  }
   for (int i = 0; i < s.states; ++i) {
     T row = T(0);
     for (int j = 0; j < s.states; ++j) row += transition(i, j);

@@ -50,17 +50,23 @@ OPTCORE_INLINE void mark_families(VectorView<const T> weight, EndOf end_of, int*
 template <class T>
 OPTCORE_HD void mark(VectorView<const T> weight, T total, Resampling scheme, const RandomKey& key,
                      int* marks) noexcept {
-  const T scale = static_cast<T>(weight.size) / total;
+  const T count = static_cast<T>(weight.size);
+  // n / total overflows where weights are subnormal: they are lifted first
+  const T lift = is_finite(count / total) ? T(1) : (sizeof(T) == 4 ? T(0x1p100) : T(0x1p600));
+  const T scale = count / (total * lift);
+  const auto place = [lift, scale](T share) { return share * lift * scale; };
+  // rounding may carry a share a little beyond the last position
+  const auto position = [count](T x) { return static_cast<int>(min(x, count)); };
   if (scheme == Resampling::systematic) {
     const T next = T(1) - Draws<T>(key, 0xFFFFFFFFu).uniform();  // > 0: truncation rounds down
-    mark_families(weight, [&](T share) { return static_cast<int>(share * scale + next); }, marks);
+    mark_families(weight, [&](T share) { return position(place(share) + next); }, marks);
   } else {
     mark_families(
         weight,
         [&](T share) {
-          const int cell = static_cast<int>(share * scale);
+          const int cell = position(place(share));
           Draws<T> draws(key, static_cast<std::uint32_t>(cell), 0x80000000u);
-          return cell + (share * scale - static_cast<T>(cell) > draws.uniform() ? 1 : 0);
+          return cell + (place(share) - static_cast<T>(cell) > draws.uniform() ? 1 : 0);
         },
         marks);
   }
@@ -72,7 +78,7 @@ OPTCORE_HD void mark(VectorView<const T> weight, T total, Resampling scheme, con
 ///
 /// Systematic: one uniform for all positions; stratified: one for each. Ancestors ascend, and the
 /// expected number of offspring of a particle is n times its weight.
-/// @param weight (n,) >= 0 with sum `total` > 0  @param ancestor (n,)
+/// @param weight (n,) >= 0 with finite sum `total` > 0  @param ancestor (n,)
 template <class T>
 OPTCORE_HD void resample(VectorView<const T> weight, T total, Resampling scheme,
                          const RandomKey& key, int* ancestor) noexcept {

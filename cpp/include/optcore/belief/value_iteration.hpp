@@ -102,6 +102,7 @@ template <class T, class Table>
   bool rough = sizeof(Table) < sizeof(T);
   T before = infinity<T>();
   for (;;) {
+    if (info.sweeps + 1 >= settings.max_sweeps) rough = false;  // the last sweep bounds the error
     if (rough) {
       multiply_rows_roughly(transition.data, states * actions, states, value.data, bests, future);
     } else {
@@ -118,6 +119,10 @@ template <class T, class Table>
       least = min(least, change);
       most = max(most, change);
       check += change;
+    }
+    if (!is_finite(check) && rough) {  // more than single precision holds
+      rough = false;
+      continue;
     }
     if (!is_finite(check)) {
       info.status = Status::not_finite;

@@ -60,6 +60,8 @@ class SparseGaussianProcess {
   enum class Stage { empty, adding, ready, gradient };
 
   int inducing_, dims_, outputs_, kernel_parameters_;
+  int parameters_ = 0;  ///< of the composite kernel that begin() was given
+  bool composite_ = false;
   Stage stage_ = Stage::empty;
   Buffer memory_;
   void* model_;

@@ -24,47 +24,58 @@ class CondensedController {
   /// Call on Arena::measure() first; the tables stay where they are (flash).
   constexpr void attach(Arena& arena, const CondensedTables<T>& tables) noexcept {
     tables_ = tables;
-    free_ = arena.array<T>(static_cast<std::size_t>(tables.stride));
+    const auto size = static_cast<std::size_t>(tables.stride);
+    free_ = arena.array<T>(size);
+    plan_ = arena.array<T>(size);
+    fresh_ = arena.array<T>(size);
+    low_ = arena.array<T>(size);
+    high_ = arena.array<T>(size);
     set_.attach(arena, tables.stride, tables.capacity);
-    low_ = tables.low, high_ = tables.high;
+    if (arena.overflowed()) free_ = nullptr;
+    if (free_ == nullptr) return;
+    for (int i = 0; i < tables.stride; ++i) {
+      plan_[i] = 0;
+      low_[i] = tables.low[i];
+      high_[i] = tables.high[i];
+    }
   }
 
-  /// Bounds other than the tables', (stride,) each; they must stay. Infinite for none.
-  void set_bounds(const T* low, const T* high) noexcept { low_ = low, high_ = high; }
+  /// Other bounds than the tables', (values,) each, in the plan's own units. Infinite for none.
+  void set_bounds(const T* low, const T* high) noexcept {
+    for (int i = 0; i < tables_.values; ++i) {
+      low_[i] = low[i] / tables_.unit[i];
+      high_[i] = high[i] / tables_.unit[i];
+    }
+  }
   /// Forgets the active set: the next solve starts cold.
   void reset() noexcept { set_.reset(); }
 
   /// @param x0           (states,) measured state
   /// @param disturbance  (disturbances,) or null for zero
-  /// @param tolerance    on violations of the bounds, in their units
-  /// @return not_finite leaves the plan as it was; after primal_infeasible (hard bounds on states
-  ///         that cannot be kept) and max_iterations the inputs still lie within their bounds. The
-  ///         solve after a failure starts cold.
+  /// @param tolerance    on violations of the bounds, in units of the tables' `unit`; not below
+  /// what
+  ///                     rounding of the plan without bounds leaves
+  /// @return ok: the violations, computed afresh, are within twice the tolerance. not_finite
+  /// (input,
+  ///         or overflow on the way) leaves the plan as it was; after primal_infeasible (hard
+  ///         bounds on states that cannot be kept) and max_iterations the inputs still lie within
+  ///         their bounds. The solve after a failure starts cold.
   CondensedInfo solve(const T* x0, const T* disturbance = nullptr, T tolerance = T(1e-4),
                       int max_iterations = 200) noexcept {
     CondensedInfo info;
     if (free_ == nullptr) return info;
-    T check = 0;
-    for (int i = 0; i < tables_.states; ++i) check += x0[i] * T(0);
-    for (int i = 0; disturbance != nullptr && i < tables_.disturbances; ++i) {
-      check += disturbance[i] * T(0);
-    }
-    if (check != T(0)) {
-      info.status = Status::not_finite;
-      return info;
-    }
-    respond(x0, disturbance);
-    const auto row = [this](int i) {
-      return tables_.gram + static_cast<std::ptrdiff_t>(i) * tables_.stride;
-    };
-    info.status = set_.solve(free_, low_, high_, row, tolerance, max_iterations, info.iterations);
+    const T largest = respond(x0, disturbance);
+    info.status = is_finite(largest) ? find(largest, tolerance, max_iterations, info.iterations)
+                                     : Status::not_finite;
     info.active = set_.count();
     if (failed(info.status)) set_.reset();
     return info;
   }
 
   /// The plan's value i, clamped to its bounds.
-  [[nodiscard]] T value(int i) const noexcept { return clamp(set_.values()[i], low_[i], high_[i]); }
+  [[nodiscard]] T value(int i) const noexcept {
+    return clamp(plan_[i], low_[i], high_[i]) * tables_.unit[i];
+  }
   /// Input j of stage k.
   [[nodiscard]] T u(int k, int j) const noexcept { return value(k * tables_.inputs + j); }
   [[nodiscard]] const CondensedTables<T>& tables() const noexcept { return tables_; }
@@ -77,12 +88,15 @@ class CondensedController {
   }
 
  private:
-  /// free <- response p + offset, the plan without bounds.
-  void respond(const T* x0, const T* disturbance) noexcept {
+  static constexpr int refinements = 4;
+
+  /// free <- response p + offset, the plan without bounds; its largest magnitude, NaN for NaN.
+  T respond(const T* x0, const T* disturbance) noexcept {
     using P = Pack<T>;
     constexpr int W = native_lanes<T>, R = W == 1 ? 4 : 1;
     const int stride = tables_.stride;
     const int measured = tables_.states + (disturbance != nullptr ? tables_.disturbances : 0);
+    P most = P::zero(), check = P::zero();
     for (int i = 0; i < stride; i += R * W) {
       P y[R];
       for (int r = 0; r < R; ++r) y[r] = P::load(tables_.offset + i + r * W);
@@ -91,14 +105,63 @@ class CondensedController {
         const P p = P::broadcast(j < tables_.states ? x0[j] : disturbance[j - tables_.states]);
         for (int r = 0; r < R; ++r) y[r] = fma(P::load(column + r * W), p, y[r]);
       }
-      for (int r = 0; r < R; ++r) y[r].store(free_ + i + r * W);
+      for (int r = 0; r < R; ++r) {
+        y[r].store(free_ + i + r * W);
+        most = max(most, max(y[r], -y[r]));
+        check += y[r] * P::zero();
+      }
     }
+    return largest(most) + sum(check);
+  }
+
+  /// Solves, then holds the plan against the tables: what the updates of the values have lost on
+  /// the way is taken up from there.
+  Status find(T largest, T tolerance, int max_iterations, int& iterations) noexcept {
+    const auto row = [this](int i) { return gram(i); };
+    const T reachable = max(tolerance, T(16) * epsilon<T>() * largest);
+    Status status = set_.solve(free_, low_, high_, row, tolerance, max_iterations, iterations);
+    for (int round = 0; !failed(status); ++round) {
+      const T violation = recompute();
+      if (!is_finite(violation)) return Status::not_finite;
+      const bool doubtful = round == 0 && set_.doubtful();
+      if (violation <= 2 * reachable && !doubtful) break;
+      if (round == refinements) status = Status::max_iterations;
+      if (round < refinements) {
+        status = set_.resume(fresh_, row, reachable, max_iterations, iterations);
+      }
+    }
+    if (failed(status) && !is_finite(recompute())) return Status::not_finite;
+    for (int i = 0; i < tables_.stride; ++i) plan_[i] = fresh_[i];
+    return status;
+  }
+
+  /// fresh <- free - gram lambda; the largest violation, NaN or infinite where something is.
+  T recompute() noexcept {
+    T worst = 0, check = 0;
+    for (int i = 0; i < tables_.stride; ++i) fresh_[i] = free_[i];
+    for (int k = 0; k < set_.count(); ++k) {
+      using P = Pack<T>;
+      const T* row = gram(set_.active(k));
+      const P weight = P::broadcast(set_.multiplier(k));
+      for (int i = 0; i < tables_.stride; i += native_lanes<T>) {
+        fnma(P::load(row + i), weight, P::load(fresh_ + i)).store(fresh_ + i);
+      }
+    }
+    for (int i = 0; i < tables_.stride; ++i) {
+      worst = max(worst, max(fresh_[i] - high_[i], low_[i] - fresh_[i]));
+      check += fresh_[i] * T(0);
+    }
+    return worst + check;
+  }
+
+  [[nodiscard]] const T* gram(int i) const noexcept {
+    return tables_.gram + static_cast<std::ptrdiff_t>(i) * tables_.stride;
   }
 
   CondensedTables<T> tables_{};
   DualActiveSet<T> set_;
-  T* free_ = nullptr;
-  const T *low_ = nullptr, *high_ = nullptr;
+  T *free_ = nullptr, *plan_ = nullptr, *fresh_ = nullptr;
+  T *low_ = nullptr, *high_ = nullptr;
 };
 
 }  // namespace optcore::inline OPTCORE_ISA::mpc

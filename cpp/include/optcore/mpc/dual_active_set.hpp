@@ -27,7 +27,7 @@ template <class T>
 class DualActiveSet {
  public:
   /// @param size      numbers in y, low, high: a multiple of the register; fill with free entries.
-  /// @param capacity  most constraints active at once: variables + 1 is always enough.
+  /// @param capacity  most constraints active at once: the rank of Gamma + 1 is always enough.
   constexpr void attach(Arena& arena, int size, int capacity) noexcept {
     size_ = size;
     capacity_ = capacity;
@@ -116,6 +116,8 @@ class DualActiveSet {
       if (violation <= tolerance) return Status::ok;
       if (++iterations > max_iterations) return Status::max_iterations;
       if (place_[worst] >= 0) return Status::ok;  // rounding; refinement is the caller's
+      // More than the rank allows: rounding made dependent constraints look independent.
+      if (count_ == capacity_) return Status::max_iterations;
       const signed char side = y_[worst] > high_[worst] ? 1 : -1;
       if (!push(worst, side, row(worst))) {
         const Status status = leave_degenerate(side);

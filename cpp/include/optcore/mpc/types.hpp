@@ -23,7 +23,9 @@ enum class OcpMethod : int {
 };
 
 struct OcpSettings {
-  double tolerance = 1e-6;  ///< on gap, inequality residual and stationarity
+  /// On gap, dynamics, inequalities and stationarity, each relative to the size of the numbers that
+  /// it is the difference of, where that exceeds one.
+  double tolerance = 1e-6;
   int max_iterations = 60;
   double barrier = 10.0;  ///< barrier parameter of a cold start
   OcpMethod method = OcpMethod::automatic;

@@ -21,6 +21,9 @@ from optcore.errors import ConfigError, ShapeError
 __all__ = ["BeliefUpdate", "SparsePOMDP"]
 
 
+_NATIVE_LIMIT = 1 << 28  # bytes of dense observation tables that the native kernel may hold
+
+
 class BeliefUpdate(NamedTuple):
     """Outcome of an update; a status below 0 leaves `belief` the prior that came in."""
 
@@ -77,13 +80,15 @@ class SparsePOMDP:
         """
         from scipy.sparse import csr_array
 
-        T = [
-            csr_array(np.asarray(m) if isinstance(m, list) else m, dtype=float) for m in transitions
-        ]
-        seen = [
-            csr_array(np.asarray(m) if isinstance(m, list) else m, dtype=float)
-            for m in observations
-        ]
+        def own(matrix: Any) -> Any:
+            """A copy with ascending columns, each once: it is normalised in place."""
+            given = np.asarray(matrix) if isinstance(matrix, list) else matrix
+            copy = csr_array(given, dtype=float, copy=True)
+            copy.sum_duplicates()
+            return copy
+
+        T = [own(m) for m in transitions]
+        seen = [own(m) for m in observations]
         R = np.array(rewards, np.float64)
         if not T or len(T) != len(seen):
             raise ShapeError(
@@ -150,6 +155,9 @@ class SparsePOMDP:
         """(S, A) expected reward of an action in a state."""
         return self.tables.rewards
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_native": None}  # built again where it is needed
+
     def __repr__(self) -> str:
         return (
             f"SparsePOMDP({self.n_states} states, {self.n_actions} actions, "
@@ -169,13 +177,33 @@ class SparsePOMDP:
         prior = np.asarray(belief, np.float64)
         if prior.shape != (self.n_states,):
             raise ShapeError(f"belief: need ({self.n_states},), got {prior.shape}")
+        if not np.isfinite(prior).all():
+            return BeliefUpdate(prior, -np.inf, _native.Status.not_finite)
         if not 0 <= action < self.n_actions:
             raise ConfigError(f"action: need 0 to {self.n_actions - 1}, got {action}")
         if not 0 <= observation < self.n_observations:
             raise ConfigError(
                 f"observation: need 0 to {self.n_observations - 1}, got {observation}"
             )
+        if self._native is None and self._native_bytes > _NATIVE_LIMIT:
+            return self._update_sparse(prior, action, observation)
         return BeliefUpdate(*self.native().update(prior, action, observation))
+
+    @property
+    def _native_bytes(self) -> int:
+        """Of the native kernel's observation tables, which are dense."""
+        return 8 * self.n_states * self.n_actions * self.n_observations
+
+    def _update_sparse(self, prior: NDArray[np.float64], action: int, z: int) -> BeliefUpdate:
+        """With SciPy, where dense observation tables would take too much memory."""
+        tables = self.tables
+        weight = (prior @ tables.transitions[action]) * (
+            tables.observations[action][:, [z]].toarray().ravel()
+        )
+        total = float(weight.sum())
+        if not total > 0.0:
+            return BeliefUpdate(prior, -np.inf, _native.Status.zero_evidence)
+        return BeliefUpdate(weight / total, float(np.log(total)), _native.Status.ok)
 
     def native(self) -> _native.belief.SparseTables:
         """Transitions and observations for the native kernel, in double precision; built once.

@@ -77,6 +77,9 @@ OPTCORE_HD Status Sparse<T>::begin(MatrixView<const T> Z, const Hyperparameters<
     return Status::invalid_argument;
   }
   if (!detail::all_finite(Z)) return Status::not_finite;
+  for (int o = 0; o < hyper.mean.size; ++o) {
+    if (!is_finite(hyper.mean[o])) return Status::not_finite;
+  }
   if (composite) {
     const Status set = composite_.set(hyper.nodes, hyper.parameters, d);
     if (failed(set)) return set;
