@@ -29,13 +29,18 @@ _TOUCHES = 4096
 _BUSY_S = 1.0
 _TROUBLE = (sqlite3.Error, OSError, diskcache.Timeout)
 _FIND = (
-    "SELECT mode, filename, value FROM Cache WHERE key = ? AND raw = 1"
+    "SELECT mode, filename, value, store_time FROM Cache WHERE key = ? AND raw = 1"
     " AND (expire_time IS NULL OR expire_time > ?)"
 )
+_DROP = "DELETE FROM Cache WHERE key = ? AND filename IS ? AND store_time IS ?"
 
 
 class DiskTier:
-    """Frames by key in `directory`, index and values together at most `max_bytes` large."""
+    """Frames by key in `directory`, index and values together at most `max_bytes` large.
+
+    An older value whose replacement or removal failed is refused by this process until one of them
+    succeeds; other processes may still find it.
+    """
 
     def __init__(self, directory: str | Path, max_bytes: int) -> None:
         self.directory = Path(directory).resolve()
@@ -46,6 +51,7 @@ class DiskTier:
         self._paused_until = 0.0
         self._moved_aside = False
         self._cache: Any = None
+        self._outdated: set[bytes] = set()  # keys; what the index has of them is older
         self.renew()
         self._open()
 
@@ -77,10 +83,13 @@ class DiskTier:
                 disk_pickle_protocol=0,
             )
         except (*_TROUBLE, KeyError, TypeError) as error:
-            self._failed(error)
+            self._failed(error, None)
 
-    def _failed(self, error: BaseException) -> None:
-        """Count; an index that is no database is moved aside once, the second time is the end."""
+    def _failed(self, error: BaseException, cache: Any) -> None:
+        """Count; an index that is no database is moved aside once, the second time is the end.
+
+        `cache` is the index that failed: where another took its place, that one is well.
+        """
         self.errors += 1
         broken = isinstance(error, sqlite3.DatabaseError) and not isinstance(
             error, sqlite3.OperationalError | sqlite3.IntegrityError | sqlite3.ProgrammingError
@@ -88,10 +97,12 @@ class DiskTier:
         if not broken and not isinstance(error, KeyError | TypeError):
             return
         with self._lock:
-            old, self._cache = self._cache, None
-            if old is not None:
+            if self._cache is not cache:
+                return
+            self._cache = None
+            if cache is not None:
                 with contextlib.suppress(*_TROUBLE):
-                    old.close()
+                    cache.close()
             if self._moved_aside:
                 return
             self._moved_aside = True
@@ -106,30 +117,34 @@ class DiskTier:
         cache = self._cache
         if cache is None:
             return None
+        if key in self._outdated:
+            self.misses += 1
+            return None
         start = time.perf_counter_ns()
         now = time.time()
+        row = None
         try:
             row = self._connection(cache).execute(_FIND, (key, now)).fetchone()
             if row is None:
                 self.misses += 1
                 return None
-            frame, verify = cache.disk.load(*row)
+            try:
+                frame, verify = cache.disk.load(*row[:3])
+            except FileNotFoundError:  # a writer replaced it in between
+                row = self._connection(cache).execute(_FIND, (key, now)).fetchone() or row
+                frame, verify = cache.disk.load(*row[:3])
             found = decode(key, frame, verify=verify)
             if verify and row[1] is not None:
                 cache.disk.note_whole(row[1])
-        except BadFrame as bad:
-            self.errors += 1
+        except (BadFrame, FileNotFoundError) as bad:
+            self.errors += isinstance(bad, BadFrame)
             self.refused += isinstance(bad, RefusedPayload)
             self.misses += 1
-            self.delete(key)
-            return None
-        except FileNotFoundError:
-            self.misses += 1
-            self.delete(key)
+            self._drop(cache, key, row)
             return None
         except (*_TROUBLE, ValueError, TypeError) as error:
             self.misses += 1
-            self._failed(error)
+            self._failed(error, cache)
             return None
         self.hits += 1
         self._touched[key] = now
@@ -137,6 +152,12 @@ class DiskTier:
             self._write_touches()
         self.latency.record(time.perf_counter_ns() - start)
         return found
+
+    def _drop(self, cache: Any, key: bytes, row: Any) -> None:
+        """Remove a damaged row, and not the one that a writer put in its place."""
+        with contextlib.suppress(*_TROUBLE):
+            cache._sql(_DROP, (key, row[1], row[3]))
+            cache.disk.remove(row[1])
 
     def _connection(self, cache: Any) -> Any:
         """This thread's connection; diskcache looks for it longer than it takes to use it."""
@@ -146,29 +167,42 @@ class DiskTier:
         return known[1]
 
     def put(self, key: bytes, frame: bytes, ttl: float) -> bool:
+        """Whether it was stored; where not, an older value of the key is gone or refused."""
         cache = self._cache
-        if cache is None or time.monotonic() < self._paused_until:
+        if cache is None:
             return False
-        if len(frame) > self._max_bytes:
+        if len(frame) > self._max_bytes or time.monotonic() < self._paused_until:
             self.delete(key)
             return False
         expire = None if math.isinf(ttl) else ttl
         for attempt in range(2):
             try:
                 stored = bool(cache.set(key, frame, expire=expire))
+                self._outdated.discard(key)
                 self._shrink()
                 return stored
             except diskcache.Timeout:  # noqa: PERF203
-                self.errors += 1
+                self.errors += 1  # busy: the older one cannot be deleted either
+                self._outdate(cache, key)
                 return False
             except (sqlite3.Error, OSError) as error:
-                self._failed(error)
+                self._failed(error, cache)
                 if self._cache is not cache:
                     return False
                 if attempt == 0:
                     self._evict(len(frame))
         self._paused_until = time.monotonic() + _PAUSE_S
+        self.delete(key)
         return False
+
+    def _outdate(self, cache: Any, *keys: bytes) -> None:
+        """Refuse what the index has of some keys, or of all."""
+        chosen = f" WHERE key IN ({','.join('?' * len(keys))})" if keys else ""
+        try:
+            rows = cache._sql(f"SELECT key FROM Cache{chosen}", keys).fetchall()
+        except _TROUBLE:
+            rows = [(key,) for key in keys]
+        self._outdated.update(key for (key,) in rows)
 
     def _write_touches(self) -> None:
         """Tell the index what was used; evictions and other processes go by it."""
@@ -213,18 +247,29 @@ class DiskTier:
                 self.expirations += self._cache.expire()
 
     def delete(self, key: bytes) -> bool:
-        if self._cache is None:
+        cache = self._cache
+        if cache is None:
             return False
         try:
-            return bool(self._cache.delete(key))
+            deleted = bool(cache.delete(key))
         except _TROUBLE as error:
-            self._failed(error)
+            self._failed(error, cache)
+            self._outdate(cache, key)
             return False
+        self._outdated.discard(key)
+        return deleted
 
     def clear(self) -> None:
-        if self._cache is not None:
-            with contextlib.suppress(*_TROUBLE):
-                self._cache.clear()
+        cache = self._cache
+        if cache is None:
+            return
+        try:
+            cache.clear()
+        except _TROUBLE as error:
+            self._failed(error, cache)
+            self._outdate(cache)
+        else:
+            self._outdated.clear()
 
     def keys(self) -> int:
         try:

@@ -24,6 +24,7 @@ from optcore._native import runtime
 __all__ = ["SLOTS", "Stamps", "TagSlots"]
 
 SLOTS = 4096
+_LIMIT = 2**62  #: no time in ns is as large
 Stamps = tuple[tuple[int, int], ...]  #: (slot, number) of each tag
 
 
@@ -61,7 +62,7 @@ class TagSlots:
 
     def merge(self, slot: int, number: int) -> None:
         """Take over a number from elsewhere if it is newer."""
-        if 0 <= slot < SLOTS and self._numbers[slot] < number < 2**63:
+        if 0 <= slot < SLOTS and self._numbers[slot] < number < _LIMIT:
             self._numbers[slot] = number
 
     def used(self) -> dict[int, int]:
@@ -70,8 +71,17 @@ class TagSlots:
 
 
 def _mapped(path: Path) -> Any:
+    """The numbers in a file; where it is damaged, all entries become invalid rather than valid."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with open(handle, "r+b") as file:
-        if os.fstat(handle).st_size != SLOTS * 8:
+        size = os.fstat(handle).st_size
+        if size > SLOTS * 8:
             os.ftruncate(handle, SLOTS * 8)
-        return np.memmap(file, np.int64, "r+", shape=(SLOTS,)).view(np.ndarray)
+        # a hole that a full disk cannot fill would end the process (SIGBUS) at its first use
+        os.posix_fallocate(handle, 0, SLOTS * 8)
+        numbers = np.memmap(file, np.int64, "r+", shape=(SLOTS,)).view(np.ndarray)
+    damaged = (numbers < 0) | (numbers >= _LIMIT)
+    if size not in (0, SLOTS * 8):
+        damaged[:] = True
+    numbers[damaged] = time.time_ns()
+    return numbers

@@ -127,7 +127,8 @@ def test_an_index_that_becomes_garbage_is_moved_aside_once(folder: Path) -> None
         assert from_disk(cache, "k").value == 3
         aside = len(list(folder.glob("cache.db.broken-*")))
         assert aside >= 1
-        cache.levels.disk._failed(sqlite3.DatabaseError("malformed"))  # for the second time
+        tier = cache.levels.disk
+        tier._failed(sqlite3.DatabaseError("malformed"), tier._cache)  # for the second time
         assert not disk(cache)["enabled"]
         assert len(list(folder.glob("cache.db.broken-*"))) == aside
         assert cache.put("k", 4)
