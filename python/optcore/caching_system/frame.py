@@ -27,6 +27,7 @@ _CHECKED = 24  # the checksum covers what follows it
 _SIZE = struct.Struct("<Q")
 _DTYPE = re.compile(r"[<>|=](?:[biufc]\d{1,2}|[SU]\d{1,9}|[mM]8\[[0-9a-zA-Z]{1,8}\])")
 _DEPTH = 64
+_DIMENSIONS = 32
 _ALIGN = 64
 
 
@@ -125,8 +126,8 @@ _CONTAINERS: dict[type, bytes] = {list: b"[", tuple: b"(", set: b"<", frozenset:
 
 def _write_array(out: bytearray, value: Any) -> None:
     dtype = value.dtype.str
-    if not _DTYPE.fullmatch(dtype):
-        raise NotSerializable(f"an array of dtype {value.dtype} has no frame")
+    if not _DTYPE.fullmatch(dtype) or value.dtype.itemsize == 0 or value.ndim > _DIMENSIONS:
+        raise NotSerializable(f"an array of dtype {dtype!r} and {value.ndim} axes has no frame")
     _blob(out, b"a" if isinstance(value, np.ndarray) else b"g", dtype.encode())
     out += bytes([value.ndim]) + struct.pack(f"<{value.ndim}Q", *value.shape)
     out += bytes(-len(out) % _ALIGN)

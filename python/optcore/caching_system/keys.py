@@ -24,13 +24,15 @@ def parts_of(value: Any) -> object:
     if callable(own := getattr(kind, "__cache_key__", None)):
         return ("own", name, own(value))
     if isinstance(value, np.generic) and not value.dtype.hasobject:
-        return ("scalar", value.dtype.str, value.tobytes())
+        dtype = value.dtype
+        return ("scalar", dtype.str if dtype.fields is None else repr(dtype), value.tobytes())
     if kind is np.memmap:
         return np.asarray(value)
     if isinstance(value, np.dtype) and not value.hasobject:
         return ("dtype", str(value.descr))
     if isinstance(value, enum.Enum):
-        return ("enum", name, value.name)
+        # combined flags share names, or have none
+        return ("enum", name, value.value if isinstance(value, enum.Flag) else value.name)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = tuple((f.name, getattr(value, f.name)) for f in dataclasses.fields(value))
         return ("dataclass", name, fields)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -67,6 +68,20 @@ def test_objects_and_object_arrays_have_no_frame() -> None:
     for value in (object(), np.array([None]), [lambda: 0]):
         with pytest.raises(NotSerializable):
             encode(KEY, value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [np.str_(""), np.bytes_(b""), np.zeros(3, "U0"), np.empty((1,) * 32), np.empty((1,) * 33)],
+    ids=lambda v: f"{v.dtype}, {v.ndim} axes",
+)
+def test_what_is_written_can_be_read(value: Any) -> None:
+    try:
+        frame = encode(KEY, value)
+    except NotSerializable as error:
+        assert "has no frame" in str(error)  # noqa: PT017
+    else:
+        assert decode(KEY, frame).value.shape == value.shape
 
 
 def test_mutated_bodies_with_a_right_checksum_neither_crash_nor_allocate() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import itertools
 
 import numpy as np
@@ -90,3 +91,33 @@ def test_a_circle_is_an_error_and_not_a_crash() -> None:
     circle.append(circle)
     with pytest.raises(TypeError, match="64 levels"):
         key_of(circle)
+
+
+class Plain(enum.Enum):
+    A = 1
+    B = 2
+
+
+class Pins(enum.IntFlag):
+    A = 1
+    B = 2
+
+
+class Modes(enum.Flag):
+    A = 1
+    B = 2
+
+
+def test_flags_are_their_bits_and_not_their_names() -> None:
+    values = [Pins.A, Pins.B, Pins.A | Pins.B, Pins(8), Pins(16), Pins(0), Modes(0), Modes.A,
+              Modes.A | Modes.B, Plain.A, Plain.B]  # fmt: skip
+    for a, b in itertools.combinations(values, 2):
+        assert key_of(a) != key_of(b), (a, b)
+    assert key_of(Pins.A | Pins.B) == key_of(Pins(3))
+
+
+def test_structured_scalars_differ_by_their_fields() -> None:
+    types = [[("a", "i4")], [("a", "f4")], [("b", "i4")], [("a", "i2"), ("b", "i2")]]
+    keys = [key_of(np.zeros(1, t)[0]) for t in types]
+    assert len(set(keys)) == 4
+    assert key_of(np.zeros(3, types[0])[2]) == keys[0]
