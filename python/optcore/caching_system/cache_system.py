@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar, overload
 
 from optcore.caching_system.config import CacheConfig
 from optcore.caching_system.flight import Flights
-from optcore.caching_system.function import CachedCoroutine, CachedFunction
+from optcore.caching_system.function import CachedCoroutine, CachedFunction, is_coroutine_function
 from optcore.caching_system.keys import key_of
 from optcore.caching_system.levels import LEVELS, MISS, Levels, Plan, checked_ttl
 from optcore.caching_system.statistics import statistics
@@ -95,7 +95,7 @@ class CacheSystem:
         A coroutine function gives a coroutine: `await cache.get_or_compute("k", fetch)`.
         """
         plan = self._plan(ttl)
-        if inspect.iscoroutinefunction(function):
+        if is_coroutine_function(function):
             return self.flights.obtain_async(self._key(key), function, plan)
         return self.flights.obtain(self._key(key), function, plan)
 
@@ -125,9 +125,8 @@ class CacheSystem:
 
         What Redis has is fetched `precompute_batch_size` keys at a time.
         """
-        plain = getattr(function, "__func__", function)
-        if isinstance(plain, CachedCoroutine) or inspect.iscoroutinefunction(plain):
-            name = getattr(plain, "__qualname__", plain)
+        if is_coroutine_function(function):
+            name = getattr(function, "__qualname__", function)
             raise TypeError(f"precompute cannot await, and {name} is a coroutine function")
         count = 0
         pending = iter(inputs)
@@ -218,7 +217,7 @@ class CacheSystem:
         def decorate(function: Callable[..., Any]) -> CachedFunction:
             if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
                 raise TypeError(f"{function!r} makes generators, which can be used once")
-            kind = CachedCoroutine if inspect.iscoroutinefunction(function) else CachedFunction
+            kind = CachedCoroutine if is_coroutine_function(function) else CachedFunction
             controller = kind(
                 self, function, plan, key=key, version=version, adaptive=adaptive, ignore=ignore
             )

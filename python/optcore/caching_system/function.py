@@ -23,7 +23,7 @@ from optcore.caching_system.values import Failure, Mutable, Tagged, give, is_fai
 if TYPE_CHECKING:
     from optcore.caching_system.cache_system import CacheSystem
 
-__all__ = ["CachedCoroutine", "CachedFunction"]
+__all__ = ["CachedCoroutine", "CachedFunction", "is_coroutine_function"]
 
 _MEMORY = frozenset({"memory"})
 _tokens: dict[int, tuple[weakref.ref[Any], int]] = {}
@@ -250,6 +250,12 @@ class CachedFunction:
     def invalidate(self, *args: Any, **kwargs: Any) -> bool:
         """Forget the result of one call."""
         return self._cache.levels.erase(self.cache_key(*args, **kwargs))
+
+
+def is_coroutine_function(function: Any) -> bool:
+    """Whether a call must be awaited; before Python 3.12 inspect does not know our own."""
+    plain = getattr(function, "__func__", function)
+    return isinstance(plain, CachedCoroutine) or inspect.iscoroutinefunction(plain)
 
 
 class CachedCoroutine(CachedFunction):
