@@ -68,14 +68,18 @@ class CondensedProblem:
 
     @property
     def unit(self) -> _Floats:
-        """(v,) powers of two near the size of each value's bounds, for one tolerance."""
+        """(v,) powers of 16 near the size of each value's bounds, for one tolerance.
+
+        Coarse, so that values of about the same size keep it: which bound is broken most, and so
+        enters the active set first, should not depend on rounding to a power.
+        """
         bounds = np.abs(np.stack([self.low, self.high]))
         room = np.where(np.isfinite(self.high - self.low), (self.high - self.low) / 2, np.inf)
         size = np.where(np.isfinite(bounds) & (bounds > 0), bounds, np.inf).min(axis=0)
         size = np.maximum(size, np.where(np.isfinite(room), 1e-3 * room, 0.0))
         free = np.sqrt(np.maximum(self.gram.diagonal(), 0.0))
         size = np.where(np.isfinite(size), size, np.where(free > 0, free, 1.0))
-        return np.exp2(np.round(np.log2(size)))
+        return np.exp2(4 * np.round(np.log2(size) / 4))
 
 
 def condense(problem: OcpQp, disturbance: ArrayLike | None = None) -> CondensedProblem:
