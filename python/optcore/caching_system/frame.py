@@ -4,6 +4,10 @@ Layout, little endian: magic (8), XXH3-128 of all that follows (16), key (16), t
 of the wall clock), time to live (8, s), body length (8), body. The body is a list of tag stamps and
 one tagged value; sizes are checked against what is left before anything is allocated. A frame
 belongs to its key: one stored under another key is refused.
+
+A packed frame is another magic (8) and the deflated frame. What is small gains nothing and what is
+large is mapped from disk as it lies; the rest is packed where a sample says that it pays: doubles
+hardly shrink, text and tables do. A hit then inflates, for some 2 ms per MB.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ import math
 import re
 import struct
 import time
+import zlib
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +26,10 @@ from optcore._native import runtime
 
 __all__ = ["BadFrame", "Decoded", "NotSerializable", "decode", "encode"]
 
-_MAGIC = b"OPCORE\x00\x02"
+_MAGIC, _PACKED = b"OPCORE\x00\x02", b"OPCOREZ\x02"
+_PACK_FROM, _PACK_TO = 16 * 1024, 2**20  # bytes
+_SAMPLE = 4096
+_WORTH = 0.8  # of the size
 _HEADER = struct.Struct("<8s16s16sddQ")
 _CHECKED = 24  # the checksum covers what follows it
 _SIZE = struct.Struct("<Q")
@@ -55,9 +63,14 @@ class Decoded(NamedTuple):
 
 
 def encode(
-    key: bytes, value: object, ttl: float = math.inf, stamps: tuple[tuple[int, int], ...] = ()
+    key: bytes,
+    value: object,
+    ttl: float = math.inf,
+    stamps: tuple[tuple[int, int], ...] = (),
+    *,
+    pack: bool = False,
 ) -> bytes:
-    """The frame of a value; raises NotSerializable."""
+    """The frame of a value, packed where that is allowed and pays; raises NotSerializable."""
     body = bytearray(_HEADER.pack(_MAGIC, bytes(16), key, time.time(), ttl, 0))
     body += _SIZE.pack(len(stamps))
     for stamp in stamps:
@@ -65,7 +78,26 @@ def encode(
     _write(body, value, 0)
     body[_HEADER.size - 8 : _HEADER.size] = _SIZE.pack(len(body) - _HEADER.size)
     body[8:24] = runtime.checksum(memoryview(body)[_CHECKED:])
-    return bytes(body)
+    return _packed(bytes(body)) if pack and _PACK_FROM <= len(body) < _PACK_TO else bytes(body)
+
+
+def _packed(frame: bytes) -> bytes:
+    sample = frame[len(frame) // 2 :][:_SAMPLE]
+    if len(zlib.compress(sample, 1)) > _WORTH * _SAMPLE:
+        return frame
+    packed = _PACKED + zlib.compress(frame, 1)
+    return packed if len(packed) <= _WORTH * len(frame) else frame
+
+
+def _unpacked(packed: bytes | memoryview) -> bytes:
+    inflate = zlib.decompressobj()
+    try:
+        frame = inflate.decompress(packed[len(_PACKED) :], _PACK_TO)
+    except zlib.error as error:
+        raise BadFrame(str(error)) from None
+    if not inflate.eof or inflate.unused_data:
+        raise BadFrame("more or less than one packed frame")
+    return frame
 
 
 def decode(key: bytes, frame: bytes | memoryview, *, verify: bool = True) -> Decoded:
@@ -73,6 +105,8 @@ def decode(key: bytes, frame: bytes | memoryview, *, verify: bool = True) -> Dec
 
     Raises BadFrame.
     """
+    if frame[: len(_PACKED)] == _PACKED:
+        frame, verify = _unpacked(frame), True
     try:
         return Decoded(*runtime.decode_frame(key, frame, verify))
     except (ValueError, TypeError, OverflowError) as error:

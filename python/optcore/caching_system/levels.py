@@ -159,7 +159,8 @@ class Levels:
         disk, redis = self.disk_of(plan), self.redis_of(plan)
         if disk is not None or redis is not None:
             try:
-                frame = encode(digest, value, plan.ttl, stamps)
+                packs = self.config.enable_compression
+                frame = encode(digest, value, plan.ttl, stamps, pack=packs)
             except NotSerializable as error:
                 self.erase(digest, memory=False)  # an older value of the key must not come back
                 _log.debug("kept in memory only: %s", error)

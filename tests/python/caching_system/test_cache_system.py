@@ -148,6 +148,22 @@ def test_a_value_without_a_frame_stays_in_memory(cache: CacheSystem) -> None:
     assert not cache.get("k").found
 
 
+@pytest.mark.parametrize("compress", [True, False])
+def test_compression_makes_entries_smaller_and_is_read_either_way(
+    tmp_path: Path, compress: bool
+) -> None:
+    text = {"log": "all is well\n" * 5000}
+    config = CacheConfig(cache_dir=str(tmp_path), enable_compression=compress)
+    with CacheSystem(config) as cache:
+        cache.put("k", text)
+        (size,) = cache.levels.disk._cache._sql(
+            "SELECT size + coalesce(length(value), 0) FROM Cache"
+        ).fetchone()
+        assert (size < 10_000) == compress
+    with CacheSystem(config.replace(enable_compression=not compress)) as cache:
+        assert cache.get("k").value == text
+
+
 def test_where_it_never_hits_it_says_so_and_steps_aside(tmp_path: Path) -> None:
     with CacheSystem(CacheConfig(cache_dir=str(tmp_path), enable_persistence=False)) as cache:
         cheap = cache.cached(adaptive=True)(abs)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib.util
 import math
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -102,7 +104,8 @@ def test_an_index_deleted_under_way_and_between_runs(folder: Path) -> None:
         cache.put("k", np.zeros(100_000))
         for name in folder.glob("cache.db*"):
             name.unlink()
-        assert from_disk(cache, "k").found or not cache.get("k").found  # no exception
+        found = from_disk(cache, "k")  # an open connection still sees what is gone
+        assert not found.found or (found.value == np.zeros(100_000)).all()
         cache.put("l", 1)
     with CacheSystem(config) as cache:
         assert not cache.get("k").found
@@ -142,7 +145,8 @@ def test_a_full_file_system_pauses_the_level_and_leaves_no_partial_file(tmp_path
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("no right to mount a small file system (the quota test covers a full disk)")
     try:
-        with CacheSystem(CacheConfig(cache_dir=str(small / "cache"))) as cache:
+        config = CacheConfig(cache_dir=str(small / "cache"), enable_compression=False)
+        with CacheSystem(config) as cache:
             for i in range(40):
                 cache.put(i, np.full(20_000, float(i)))
             assert disk(cache)["errors"] > 0
@@ -197,7 +201,9 @@ def test_clocks_that_jump_expire_nothing_early_and_keep_nothing_for_ever(
 
 
 def test_the_least_recently_used_goes_first_and_the_bound_holds(folder: Path) -> None:
-    config = CacheConfig(cache_dir=str(folder), max_disk_mb=4.0, max_memory_mb=0.0)
+    config = CacheConfig(
+        cache_dir=str(folder), max_disk_mb=4.0, max_memory_mb=0.0, enable_compression=False
+    )
     with CacheSystem(config) as cache:
         cache.put("kept", np.zeros(100_000))
         for i in range(12):
@@ -228,9 +234,14 @@ def test_a_mapped_value_that_changes_on_disk_is_verified_again(
 
 
 def test_damaged_frames_neither_crash_nor_fill_the_memory() -> None:
-    accepted, refused = torture().fuzz(20_000, seed=1)
-    assert accepted > 100
-    assert refused > 10_000
+    script = REPOSITORY / "scripts" / "cache_torture.py"  # in a process with a limit of memory
+    command = [sys.executable, str(script), "fuzz", "20000"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    found = re.search(r"(\d+) refused, (\d+) decoded", result.stdout)
+    assert found is not None
+    assert int(found[1]) > 10_000
+    assert int(found[2]) > 100
 
 
 def test_processes_that_write_one_key_and_are_killed(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import tracemalloc
+import zlib
 from typing import Any
 
 import numpy as np
@@ -112,3 +114,40 @@ def test_mutated_bodies_with_a_right_checksum_neither_crash_nor_allocate() -> No
 def test_a_pickle_is_not_a_frame() -> None:
     with pytest.raises(BadFrame):
         decode(KEY, pickle.dumps({"a": 1}))
+
+
+TABLE = [(i, f"station {i % 7}") for i in range(2000)]
+
+
+def test_a_packed_frame_is_smaller_and_as_safe() -> None:
+    plain, packed = encode(KEY, TABLE), encode(KEY, TABLE, pack=True)
+    assert len(packed) < 0.8 * len(plain)
+    assert decode(KEY, packed).value == decode(KEY, memoryview(packed)).value == TABLE
+    for i in range(0, len(packed), 7):
+        broken = bytearray(packed)
+        broken[i] ^= 0x41
+        with pytest.raises(BadFrame):
+            decode(KEY, bytes(broken))
+        with pytest.raises(BadFrame):
+            decode(KEY, packed[:i])
+    for bad in (packed + b"\0", packed[:8] + zlib.compress(encode(b"another key 1234", TABLE))):
+        with pytest.raises(BadFrame):
+            decode(KEY, bad)
+
+
+def test_what_does_not_shrink_or_is_small_or_mapped_is_not_packed() -> None:
+    random = np.random.default_rng(3)
+    for value in (random.normal(size=10_000), np.zeros(1000), np.zeros(2**17), b"x" * 2**20):
+        assert encode(KEY, value, 60.0, pack=True)[:8] == encode(KEY, value)[:8]
+    assert encode(KEY, np.zeros(2**14), pack=True)[:8] != encode(KEY, 1)[:8]
+
+
+def test_a_packed_frame_cannot_fill_the_memory() -> None:
+    bomb = encode(KEY, TABLE, pack=True)[:8] + zlib.compress(bytes(10**8), 9)
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadFrame):
+            decode(KEY, bomb)
+        assert tracemalloc.get_traced_memory()[1] < 10**7
+    finally:
+        tracemalloc.stop()

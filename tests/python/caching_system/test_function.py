@@ -235,7 +235,8 @@ def _process(folder: str, seconds: float, start: Any) -> None:
         time.sleep(seconds)
         return x + 1
 
-    with CacheSystem(CacheConfig(cache_dir=f"{folder}/cache")) as cache:
+    config = CacheConfig(cache_dir=f"{folder}/cache", lock_timeout=1000.0)
+    with CacheSystem(config) as cache:
         cached = cache.cached(key=lambda x: x, version="1")(slow)
         start.wait()
         assert cached(1) == 2
@@ -258,7 +259,7 @@ def test_a_process_killed_in_its_computation_does_not_hold_up_the_others(tmp_pat
     assert victim.pid is not None
     os.kill(victim.pid, 9)
     victim.join()
-    _process(str(tmp_path), 0.0, start)
+    together(1, _process, str(tmp_path), 0.0)
     assert len(list(tmp_path.glob("computed-*"))) == 2
 
 
