@@ -35,8 +35,9 @@ def main() -> int:
         ["c++", "-dumpfullversion"], capture_output=True, text=True, check=True
     ).stdout.strip()
     kept = json.loads(RECORDS.read_text()) if RECORDS.exists() else {}
+    known = compiler in kept
     before = kept.setdefault(compiler, {})
-    slower = 0
+    slower = unrecorded = 0
     for name, (executable, *arguments) in CALLS.items():
         probe = instructions(executable, function="*probed*", arguments=arguments)
         count = int(probe.sample(1)[0])
@@ -44,11 +45,14 @@ def main() -> int:
         if not record and name in before:
             text += f"   recorded {before[name]:12,}   x {count / before[name]:.3f}"
             slower += count > TOLERANCE * before[name]
+        elif not record and known:
+            text += "   not recorded: run with --record"
+            unrecorded += 1
         print(text)
         before[name] = count if record else before.get(name, count)
     if record:
         RECORDS.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
-    return 1 if slower else 0
+    return 1 if slower or unrecorded else 0
 
 
 if __name__ == "__main__":
