@@ -14,7 +14,6 @@ __all__ = [
     "kalman_step",
     "log_sum_exp",
     "regression_posterior",
-    "systematic_ancestors",
 ]
 
 Floats = NDArray[np.floating[Any]]
@@ -106,13 +105,6 @@ def imm_step(
     joint = np.array(logs)
     weights = np.exp(joint - log_sum_exp(joint, axis=0))
     return weights, np.array(new_means), np.array(new_covariances)
-
-
-def systematic_ancestors(weights: Floats, offset: float) -> NDArray[np.intp]:
-    """Ancestors of positions offset + 0, 1, ... of n, by bisection of the running sum."""
-    n = len(weights)
-    running = np.cumsum(weights) * (n / weights.sum())
-    return np.minimum(np.searchsorted(running, offset + np.arange(n)), n - 1)
 
 
 def regression_posterior(
