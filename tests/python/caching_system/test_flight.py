@@ -188,19 +188,26 @@ async def _one() -> int:
     return 1
 
 
+def test_a_lease_given_back_cannot_be_acquired_by_a_thread_that_comes_late(tmp_path: Path) -> None:
+    lease = leases.FileLease(tmp_path, b"k" * 16)
+    lease.release()
+    lease.try_acquire()
+    assert not list(tmp_path.iterdir())
+
+
+class Never:
+    def __await__(self) -> Iterator[None]:
+        yield
+
+
 def test_a_coroutine_thrown_away_with_its_loop_leaves_no_lease(
     cache: CacheSystem, tmp_path: Path
 ) -> None:
-    class Never:
-        def __await__(self) -> Iterator[None]:
-            yield
-
-    async def forever() -> None:
+    async def wait(*_: Any) -> None:
         await Never()
 
-    coroutine = cache.flights._lead(
-        cache._key("k"), cache._default, MISS, None, forever, flight._HERE
-    )
+    ways = flight._HERE._replace(finish=wait)  # there is no loop that would end it
+    coroutine = cache.flights._lead(cache._key("k"), cache._default, MISS, None, wait, ways)
     coroutine.send(None)
     assert list(tmp_path.rglob("*.lease"))
     coroutine.close()
@@ -257,8 +264,9 @@ def test_a_forked_child_does_not_wait_for_its_parents_computation() -> None:
         assert child.exitcode == 0
 
 
+@pytest.mark.parametrize("first", ["tags", "disk"])
 def test_levels_are_opened_once_by_however_many_threads(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str
 ) -> None:
     from optcore.caching_system import disk_tier
 
@@ -277,7 +285,7 @@ def test_levels_are_opened_once_by_however_many_threads(
 
         def use() -> None:
             meet.wait(20)
-            seen.append((cache.levels.tags, cache.levels.disk))
+            seen.append((getattr(cache.levels, first), cache.levels.tags, cache.levels.disk))
 
         threads = [threading.Thread(target=use) for _ in range(8)]
         for thread in threads:
@@ -285,4 +293,4 @@ def test_levels_are_opened_once_by_however_many_threads(
         for thread in threads:
             thread.join()
         assert len(made) == 1
-        assert len(set(map(id, (tags for tags, _ in seen)))) == 1
+        assert len({tuple(map(id, three)) for three in seen}) == 1
