@@ -49,6 +49,22 @@ class DeadlineParser(DefaultParser):  # type: ignore[misc]
         return super().read_from_socket(*args, **kwargs)
 
 
+class _InTime:
+    """What this thread reads within `with` must have come in so many seconds."""
+
+    __slots__ = ("_before", "_seconds")
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def __enter__(self) -> None:
+        self._before = getattr(_deadline, "at", float("inf"))
+        _deadline.at = time.monotonic() + self._seconds
+
+    def __exit__(self, *_: object) -> None:
+        _deadline.at = self._before
+
+
 def refusals() -> tuple[type[Exception], ...]:
     """Errors by which a server that is well says no to one command."""
     return (redis.ResponseError,)
@@ -156,14 +172,8 @@ class Link:
             with contextlib.suppress(redis.RedisError, OSError):
                 self._client.close()
 
-    @contextlib.contextmanager
-    def _in_time(self, waits: float = _ANSWER_WAITS) -> Iterator[None]:
-        before = getattr(_deadline, "at", float("inf"))
-        _deadline.at = time.monotonic() + waits * self._timeout
-        try:
-            yield
-        finally:
-            _deadline.at = before
+    def _in_time(self, waits: float = _ANSWER_WAITS) -> _InTime:
+        return _InTime(waits * self._timeout)
 
     def _new(self) -> Any:
         pool = self.client.connection_pool

@@ -16,6 +16,12 @@ __all__ = ["Copy", "Failure", "Mutable", "Tagged", "freeze", "give", "is_failure
 
 Copy = Literal["readonly", "deep", "none"]
 
+_ONCE = (types.CoroutineType, types.GeneratorType, types.AsyncGeneratorType)
+_LEAVES = (str, bytes, int, float, type(None))
+_CONTAINERS = (list, tuple, set, frozenset)
+_SHARED = (type, types.ModuleType, types.FunctionType)  # held by others too
+_ATTRIBUTES_DEEP = 8  # as far as weights are taken
+
 
 class Mutable:
     """A stored value with lists, dicts or sets in it: each hit gets its own containers."""
@@ -79,7 +85,7 @@ def freeze(value: Any, how: Copy = "readonly") -> Any:
         TypeError: a coroutine or a generator, which can be used once.
         RecursionError: containers within containers, some hundreds deep.
     """
-    if isinstance(value, types.CoroutineType | types.GeneratorType | types.AsyncGeneratorType):
+    if isinstance(value, _ONCE):
         if isinstance(value, types.CoroutineType):
             value.close()  # or it would be said that nobody awaited it
         name = getattr(value, "__qualname__", "")
@@ -164,27 +170,26 @@ def _fresh(value: Any) -> Any:
     return value
 
 
-_ATTRIBUTES_DEEP = 8
-
-
 def weight(value: Any) -> int:
     """About how many bytes a value keeps alive, its entry in the cache included."""
+    if type(value) is np.ndarray:
+        return int(value.nbytes) + 256
     return _weight(value, set(), 0) + 192
 
 
 def _weight(value: Any, seen: set[int], depth: int) -> int:
-    if isinstance(value, str | bytes | int | float | type(None)):
+    if isinstance(value, _LEAVES):
         return sys.getsizeof(value)
-    if id(value) in seen or isinstance(value, type | types.ModuleType | types.FunctionType):
+    if id(value) in seen or isinstance(value, _SHARED):
         return 8
     seen.add(id(value))
-    if isinstance(value, Mutable | Tagged):
+    if type(value) in (Mutable, Tagged):
         return 64 + _weight(value.value, seen, depth)
     if isinstance(value, dict):
         items = value.items()
         return 64 + sum(_weight(k, seen, depth) + _weight(v, seen, depth) for k, v in items)
     size = max(sys.getsizeof(value), _bytes_of(value)) + 64
-    if isinstance(value, list | tuple | set | frozenset):
+    if isinstance(value, _CONTAINERS):
         return size + sum(_weight(item, seen, depth) for item in value)
     held = getattr(value, "__dict__", None)
     if held and depth < _ATTRIBUTES_DEEP:
