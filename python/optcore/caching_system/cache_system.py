@@ -206,8 +206,9 @@ class CacheSystem:
             raise ConfigError(f"tags must be several strings, got the one string {tags!r}")
         for tag in (tags := tuple(tags)):
             TagSlots.slot(tag)
-        kept = tuple(negative_errors) if isinstance(negative_errors, Iterable) else ()
-        if not kept or not all(isinstance(e, type) and issubclass(e, Exception) for e in kept):
+        several = isinstance(negative_errors, Iterable)
+        kept = tuple(negative_errors) if several else (negative_errors,)
+        if not all(isinstance(e, type) and issubclass(e, Exception) for e in kept):
             raise ConfigError(f"negative_errors must be exception types, got {negative_errors!r}")
         plan = Plan(
             checked_ttl(self.config.default_ttl_seconds if ttl is None else ttl),
