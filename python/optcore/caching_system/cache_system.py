@@ -9,7 +9,7 @@ import itertools
 import os
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple, TypeVar, overload
+from typing import Any, NamedTuple, TypeVar, cast, overload
 
 from optcore.caching_system.config import CacheConfig
 from optcore.caching_system.flight import Flights
@@ -206,8 +206,9 @@ class CacheSystem:
             raise ConfigError(f"tags must be several strings, got the one string {tags!r}")
         for tag in (tags := tuple(tags)):
             TagSlots.slot(tag)
-        several = isinstance(negative_errors, Iterable)
-        kept = tuple(negative_errors) if several else (negative_errors,)
+        one = isinstance(negative_errors, type) or not isinstance(negative_errors, Iterable)
+        given = cast("Iterable[type[Exception]]", (negative_errors,) if one else negative_errors)
+        kept = tuple(given)
         if not all(isinstance(e, type) and issubclass(e, Exception) for e in kept):
             raise ConfigError(f"negative_errors must be exception types, got {negative_errors!r}")
         plan = Plan(
