@@ -17,6 +17,13 @@ function(optcore_cuda_options target)
     $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr;--diag-suppress=554,1675>)
 endfunction()
 
+# Keeps what ptxas says of each kernel beside its object (see scripts/check_spills.sh).
+function(optcore_keep_ptxas_reports target)
+  set_target_properties(${target} PROPERTIES
+    CUDA_COMPILER_LAUNCHER ${PROJECT_SOURCE_DIR}/scripts/nvcc_keep_report.sh)
+  target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-Xptxas;-v>)
+endfunction()
+
 # Floating point: contraction to fused multiply-add, no errno; never -ffast-math.
 function(optcore_numerics target)
   target_compile_options(${target} PRIVATE

@@ -10,6 +10,7 @@
 #include "optcore/core/status.hpp"
 #include "optcore/core/view.hpp"
 #include "optcore/host/gp.hpp"
+#include "optcore/host/gp_batch.hpp"
 #include "optcore/host/gp_sparse.hpp"
 #include "optcore/host/loop.hpp"
 #include "optcore/host/mpc.hpp"
@@ -272,6 +273,12 @@ namespace cuda {
 Status update_beliefs(MatrixView<double> log_beliefs, MatrixView<const double> log_likelihoods,
                       VectorView<double> log_evidence, VectorView<Status> row_status) noexcept;
 
+/// Fits and predicts; shapes are checked and every process has at most gp_batch_points.
+inline constexpr int gp_batch_points = 256;
+Status fit_predict(const host::GpBatchData& data, const host::GpBatchAnswer& answer) noexcept;
+
+/// Makes the device the calling thread's own.
+Status select_device(int index) noexcept;
 /// Number of usable devices; 0 with a reason when there is none.
 int device_count(const char** reason) noexcept;
 Status device_info(int index, char* name, int name_size, double* memory_bytes) noexcept;

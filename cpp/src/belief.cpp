@@ -14,6 +14,8 @@ Status update_beliefs(Device device, MatrixView<double> log_beliefs,
     return Status::shape_mismatch;
   }
   if (device.kind == Device::Kind::cuda) {
+    const Status chosen = cuda::select_device(device.index);
+    if (failed(chosen)) return chosen;
     return cuda::update_beliefs(log_beliefs, log_likelihoods, log_evidence, row_status);
   }
   return cpu::kernels().belief->update(log_beliefs, log_likelihoods, log_evidence, row_status);

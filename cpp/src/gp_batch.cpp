@@ -89,4 +89,58 @@ Status GaussianProcessBatch::log_marginal_likelihood(VectorView<double> values) 
   return Status::ok;
 }
 
+namespace {
+
+Status check(const GpBatchData& data, const GpBatchAnswer& answer) noexcept {
+  const int batch = data.sizes.size, dims = data.X.cols, outputs = data.Y.cols;
+  long long total = 0;
+  for (int i = 0; i < batch; ++i) {
+    if (data.sizes[i] < 0) return Status::invalid_argument;
+    total += data.sizes[i];
+  }
+  const auto& hyper = data.hyper;
+  const int each = batch == 0 ? 0 : answer.mean.rows / batch;
+  if (data.X.rows != total || data.Y.rows != total || answer.mean.cols != outputs ||
+      answer.mean.rows != each * batch || answer.variance.size != answer.mean.rows ||
+      answer.status.size != batch || data.queries.cols != dims ||
+      (answer.likelihood.size != 0 && answer.likelihood.size != batch) ||
+      (data.queries.rows != each && data.queries.rows != answer.mean.rows) ||
+      !one_or(hyper.variance.size, batch) || !one_or(hyper.length_scales.rows, batch) ||
+      hyper.length_scales.cols != dims || !one_or(hyper.noise.size, batch) ||
+      (hyper.mean.size != 0 && hyper.mean.size != outputs)) {
+    return Status::shape_mismatch;
+  }
+  for (int i = 0; i < data.queries.rows; ++i) {
+    for (int f = 0; f < dims; ++f) {
+      if (data.queries(i, f) * 0 != 0) return Status::not_finite;
+    }
+  }
+  return dims < 1 || outputs < 1 ? Status::invalid_argument : Status::ok;
+}
+
+}  // namespace
+
+Status fit_predict(Device device, const GpBatchData& data, const GpBatchAnswer& answer) noexcept {
+  const Status checked = check(data, answer);
+  if (failed(checked) || data.sizes.size == 0) return checked;
+  if (device.kind == Device::Kind::cuda) {
+    if (data.hyper.family == GpFamily::composite) return Status::invalid_argument;
+    for (int i = 0; i < data.sizes.size; ++i) {
+      if (data.sizes[i] > cuda::gp_batch_points) return Status::capacity_exceeded;
+    }
+    const Status chosen = cuda::select_device(device.index);
+    return failed(chosen) ? chosen : cuda::fit_predict(data, answer);
+  }
+  try {
+    GaussianProcessBatch gp(data.sizes, data.X.cols, data.Y.cols);
+    const Status fitted = gp.fit(data.X, data.Y, data.hyper, answer.status);
+    if (failed(fitted)) return fitted;
+    const Status predicted = gp.predict(data.queries, answer.mean, answer.variance);
+    if (failed(predicted) || answer.likelihood.size == 0) return predicted;
+    return gp.log_marginal_likelihood(answer.likelihood);
+  } catch (const std::bad_alloc&) {
+    return Status::out_of_memory;
+  }
+}
+
 }  // namespace optcore::host

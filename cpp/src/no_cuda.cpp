@@ -9,6 +9,12 @@ Status update_beliefs(MatrixView<double>, MatrixView<const double>, VectorView<d
   return Status::device_unavailable;
 }
 
+Status fit_predict(const host::GpBatchData&, const host::GpBatchAnswer&) noexcept {
+  return Status::device_unavailable;
+}
+
+Status select_device(int) noexcept { return Status::device_unavailable; }
+
 int device_count(const char** reason) noexcept {
   *reason = "this optcore was built without CUDA";
   return 0;

@@ -18,6 +18,8 @@ int device_count(const char** reason) noexcept {
   return count;
 }
 
+Status select_device(int index) noexcept { return to_status(cudaSetDevice(index)); }
+
 Status device_info(int index, char* name, int name_size, double* memory_bytes) noexcept {
   cudaDeviceProp properties;
   OPTCORE_TRY_CUDA(to_status(cudaGetDeviceProperties(&properties, index)));

@@ -26,6 +26,11 @@ class DeviceBuffer {
   [[nodiscard]] Status status() const noexcept { return status_; }
   [[nodiscard]] T* data() const noexcept { return data_; }
 
+  [[nodiscard]] std::size_t size() const noexcept { return count_; }
+
+  [[nodiscard]] Status fill_zero() noexcept {
+    return to_status(cudaMemsetAsync(data_, 0, count_ * sizeof(T), stream_));
+  }
   [[nodiscard]] Status upload(const T* host) noexcept {
     return to_status(
         cudaMemcpyAsync(data_, host, count_ * sizeof(T), cudaMemcpyHostToDevice, stream_));

@@ -2,6 +2,7 @@
 
 #include <cuda_runtime.h>
 
+#include "device_block.cuh"
 #include "optcore/core/status.hpp"
 
 #define OPTCORE_TRY_CUDA(call)                              \
@@ -22,6 +23,35 @@ inline Status to_status(cudaError_t error) noexcept {
 
 constexpr unsigned blocks_for(int items, int threads_per_block) noexcept {
   return static_cast<unsigned>((items + threads_per_block - 1) / threads_per_block);
+}
+
+/// Blocks of a kernel that run at once on the current device, with `bytes` of shared memory each;
+/// out_of_memory when not even one does.
+template <class Body, class Arguments>
+[[nodiscard]] Status resident_blocks(int threads, std::size_t bytes, int& blocks) noexcept {
+  int device = 0, processors = 0, each = 0;
+  const auto kernel = run_blocks<Body, Arguments>;
+  OPTCORE_TRY_CUDA(to_status(cudaGetDevice(&device)));
+  OPTCORE_TRY_CUDA(
+      to_status(cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device)));
+  if (cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                           static_cast<int>(bytes)) != cudaSuccess) {
+    static_cast<void>(cudaGetLastError());  // more than the device has: not an error of the device
+    return Status::out_of_memory;
+  }
+  OPTCORE_TRY_CUDA(
+      to_status(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&each, kernel, threads, bytes)));
+  blocks = processors * each;
+  return blocks > 0 ? Status::ok : Status::out_of_memory;
+}
+
+template <class Body, class Arguments>
+[[nodiscard]] Status launch_blocks(const Arguments& arguments, int blocks, int threads,
+                                   std::size_t bytes, cudaStream_t stream) noexcept {
+  run_blocks<Body, Arguments>
+      <<<static_cast<unsigned>(blocks), static_cast<unsigned>(threads), bytes, stream>>>(
+          Body{}, arguments, bytes);
+  return to_status(cudaGetLastError());
 }
 
 /// A stream that ends with its scope.

@@ -5,6 +5,7 @@
 #include "optcore/core/status.hpp"
 #include "optcore/core/view.hpp"
 #include "optcore/host/buffer.hpp"
+#include "optcore/host/device.hpp"
 #include "optcore/host/gp.hpp"
 
 namespace optcore::host {
@@ -55,5 +56,28 @@ class GaussianProcessBatch {
   Buffer memory_;
   std::vector<void*> models_;
 };
+
+/// What fit_predict() reads; shapes as in GaussianProcessBatch.
+struct GpBatchData {
+  VectorView<const int> sizes;    ///< (batch,)
+  MatrixView<const double> X, Y;  ///< (total, d), (total, outputs)
+  GpBatchHyperparameters hyper;
+  MatrixView<const double> queries;  ///< (m, d) or (batch * m, d)
+};
+
+/// What it writes.
+struct GpBatchAnswer {
+  MatrixView<double> mean;          ///< (batch * m, outputs)
+  VectorView<double> variance;      ///< (batch * m,)
+  VectorView<double> likelihood{};  ///< (batch,) log marginal, or empty
+  VectorView<Status> status;        ///< (batch,) a process that fails answers with its prior
+};
+
+/// Fits many small processes, predicts, and forgets them: on a device nothing else is brought back.
+/// On a device each has at most 256 points and no composite kernel.
+/// @return shape_mismatch, not_finite (a query), invalid_argument, capacity_exceeded, out_of_memory
+///         or device_unavailable of the whole call, otherwise ok
+[[nodiscard]] Status fit_predict(Device device, const GpBatchData& data,
+                                 const GpBatchAnswer& answer) noexcept;
 
 }  // namespace optcore::host
