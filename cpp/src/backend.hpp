@@ -277,6 +277,10 @@ Status update_beliefs(MatrixView<double> log_beliefs, MatrixView<const double> l
 inline constexpr int gp_batch_points = 256;
 Status fit_predict(const host::GpBatchData& data, const host::GpBatchAnswer& answer) noexcept;
 
+/// Solves; everything is checked.
+Status solve_batch(const host::OcpBatchData& data, const OcpSettings& settings,
+                   const host::OcpBatchAnswer& answer) noexcept;
+
 /// Makes the device the calling thread's own.
 Status select_device(int index) noexcept;
 /// Number of usable devices; 0 with a reason when there is none.

@@ -13,6 +13,11 @@ Status fit_predict(const host::GpBatchData&, const host::GpBatchAnswer&) noexcep
   return Status::device_unavailable;
 }
 
+Status solve_batch(const host::OcpBatchData&, const OcpSettings&,
+                   const host::OcpBatchAnswer&) noexcept {
+  return Status::device_unavailable;
+}
+
 Status select_device(int) noexcept { return Status::device_unavailable; }
 
 int device_count(const char** reason) noexcept {

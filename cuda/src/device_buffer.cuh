@@ -42,6 +42,16 @@ class DeviceBuffer {
                                        static_cast<std::size_t>(host.rows), cudaMemcpyHostToDevice,
                                        stream_));
   }
+  /// Rows of `each` numbers that lie `step` apart on the host.
+  [[nodiscard]] Status upload_rows(const T* host, std::ptrdiff_t step, int rows,
+                                   std::size_t each) noexcept {
+    if (rows == 1)
+      return to_status(
+          cudaMemcpyAsync(data_, host, each * sizeof(T), cudaMemcpyHostToDevice, stream_));
+    return to_status(cudaMemcpy2DAsync(
+        data_, each * sizeof(T), host, static_cast<std::size_t>(step) * sizeof(T), each * sizeof(T),
+        static_cast<std::size_t>(rows), cudaMemcpyHostToDevice, stream_));
+  }
   [[nodiscard]] Status download(T* host) const noexcept {
     return to_status(
         cudaMemcpyAsync(host, data_, count_ * sizeof(T), cudaMemcpyDeviceToHost, stream_));

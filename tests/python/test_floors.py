@@ -110,7 +110,7 @@ def test_the_library_knows_neither_cuda_nor_python() -> None:
 
 
 def test_cuda_knows_no_python_and_bindings_know_neither_cuda_nor_private_headers() -> None:
-    for path in sources("cuda", ".cu", ".cuh"):
+    for path in sources("cuda", ".cu", ".cuh", ".hpp"):
         assert not any(re.match(r"pybind11|Python\.h", name) for name in includes(path)), path
     for path in sources("python/bindings", ".hpp", ".cpp"):
         for name in includes(path):

@@ -1,7 +1,11 @@
 #pragma once
 
+#include <cstddef>
+
+#include "optcore/core/status.hpp"
 #include "optcore/core/view.hpp"
 #include "optcore/host/buffer.hpp"
+#include "optcore/host/device.hpp"
 #include "optcore/mpc/types.hpp"
 
 namespace optcore::host {
@@ -36,5 +40,35 @@ class OcpSolver {
   Buffer memory_;
   void* solver_ = nullptr;
 };
+
+/// One array of a batch: that of problem i starts at data + i * step; a step of 0 shares it.
+struct OcpArray {
+  const double* data = nullptr;
+  std::ptrdiff_t step = 0;
+};
+
+/// Many problems of one shape with bounds and without rows; shapes as in OcpSolver::Problem. `b`
+/// and `S` may be null for zero.
+struct OcpBatchData {
+  int batch = 0;
+  OcpSize size;  ///< rows must be 0
+  OcpArray x0, A, B, b, Q, R, S, q, r, lbx, ubx, lbu, ubu;
+};
+
+/// What solve_batch() writes; a problem that fails keeps its inputs within their bounds.
+struct OcpBatchAnswer {
+  double *x, *u;              ///< (batch, N+1, nx), (batch, N, nu)
+  VectorView<Status> status;  ///< (batch,)
+  VectorView<int> iterations;
+  MatrixView<double> residual;  ///< (batch, 3) gap, primal, dual; dense
+};
+
+/// Solves all from scratch: on a CPU one after the other with OcpSolver, on a device by the
+/// interior point alone (settings.method and exact are not looked at), a warp each.
+/// @return shape_mismatch, invalid_argument, out_of_memory or device_unavailable of the whole call,
+///         otherwise ok
+[[nodiscard]] Status solve_batch(Device device, const OcpBatchData& data,
+                                 const OcpSettings& settings,
+                                 const OcpBatchAnswer& answer) noexcept;
 
 }  // namespace optcore::host
