@@ -73,7 +73,7 @@ struct OcpWork {
 template <class T>
 struct OcpShared {
   T *reduce, *system, *product, *pivot, *diagonal, *costate, *pull;
-  int *failed, *slot;
+  int* slot;
 
   OPTCORE_HD static OcpShared make(Arena& arena, const OcpBatchProblem<T>& p,
                                    int threads) noexcept {
@@ -87,7 +87,6 @@ struct OcpShared {
     s.diagonal = take(p.nu);
     s.costate = take(p.nx);
     s.pull = take(nz);
-    s.failed = arena.array<int>(1);
     s.slot = arena.array<int>(1);
     return s;
   }
