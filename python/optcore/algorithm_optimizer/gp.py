@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -12,11 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from optcore._native import runtime
+from optcore.algorithm_optimizer.approximation import ErrorBound, approximate
 from optcore.algorithm_optimizer.config import OptimizationConfig
 from optcore.errors import ConfigError, ShapeError
 from optcore.gp import RBF, GaussianProcess, Matern, SparseGaussianProcess
 
 __all__ = ["GPInferenceOptimizer", "GPInferenceStatistics"]
+
+_log = logging.getLogger(__name__)
 
 _Floats = NDArray[np.float64]
 _Model = GaussianProcess | SparseGaussianProcess
@@ -38,9 +42,12 @@ class GPInferenceStatistics:
     predictions: int  # calls
     fits: int  # of them, those that had to factor
     reused: int  # and those that did not
-    approximate: int  # calls answered by inducing inputs, the data being too many
+    approximate: int  # calls answered by inducing inputs
     cached_models: int
     cached_mb: float
+    largest_error: float = 0.0
+    """bound on the error of any approximation made by choice, as approximation_threshold counts"""
+    unverified: int = 0  # models of more than max_exact rows, approximated without such a bound
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -54,12 +61,16 @@ class GPInferenceOptimizer:
 
     Args:
         config: cache_size (models kept), max_iterations and convergence_tolerance (of optimize()),
-            approximation_threshold (see max_exact).
+            approximation_threshold (see approximate_from).
         max_exact: more training points than this are answered by a SparseGaussianProcess of
-            `inducing` inputs, or fewer where approximation_threshold says the rest tell nothing;
-            statistics() counts such calls.
+            `inducing` inputs whatever that costs in accuracy; statistics() counts such models as
+            unverified, and a warning is logged.
         inducing: most inducing inputs.
         cache_mb: most memory of the models kept, MB; the one used longest ago leaves first.
+        approximate_from: from so many training points on, a sparse process takes the exact one's
+            place where its error is proven to stay below approximation_threshold on held-out rows
+            and it costs much less. None: never. AlgorithmOptimizerSuite measures from where on
+            that pays.
 
     Example:
         >>> import numpy as np
@@ -80,6 +91,7 @@ class GPInferenceOptimizer:
         max_exact: int = 8192,
         inducing: int = 1024,
         cache_mb: float = 512.0,
+        approximate_from: int | None = None,
     ) -> None:
         if max_exact < 1 or inducing < 1 or not cache_mb >= 0:
             raise ConfigError(
@@ -88,6 +100,9 @@ class GPInferenceOptimizer:
             )
         self.config = config if config is not None else OptimizationConfig()
         self.max_exact, self.inducing, self.cache_mb = int(max_exact), int(inducing), cache_mb
+        self.approximate_from = approximate_from
+        self._refused: set[bytes] = set()  # kinds of problem that no sparse process serves
+        self._largest_error, self._unverified = 0.0, 0
         self._models: OrderedDict[bytes, tuple[_Model, float]] = OrderedDict()
         self._lock = threading.Lock()
         self._predictions = self._fits = self._approximate = 0
@@ -114,18 +129,14 @@ class GPInferenceOptimizer:
         Raises:
             ShapeError, ConfigError, InferenceError: naming the argument.
         """
-        X, y, Z = (
-            _inputs(X_train, "X_train"),
-            _numbers(y_train, "y_train"),
-            _inputs(X_test, "X_test"),
-        )
-        params = _parameters(kernel_params)
-        key = _content_key(X, y, params)
+        X, y = _inputs(X_train, "X_train"), _numbers(y_train, "y_train")
+        Z = _inputs(X_test, "X_test")
+        key = _content_key(X, y, kernel_params) if self.config.cache_size else b""
         with self._lock:  # a model answers one call at a time
             self._predictions += 1
             model = self._find(key)
             if model is None:
-                model = self._fit(X, y, params)
+                model = self._fit(X, y, _parameters(kernel_params))
                 self._fits += 1
                 self._keep(key, model)
             self._approximate += isinstance(model, SparseGaussianProcess)
@@ -167,21 +178,55 @@ class GPInferenceOptimizer:
             return GPInferenceStatistics(
                 self._predictions, self._fits, self._predictions - self._fits, self._approximate,
                 len(self._models), sum(mb for _, mb in self._models.values()),
+                self._largest_error, self._unverified,
             )  # fmt: skip
 
     # --- inside -------------------------------------------------------------------------------
 
     def _fit(self, X: _Floats, y: _Floats, params: dict[str, Any]) -> _Model:
         kernel = _KERNELS[params["kernel"]](params["length_scale"], params["variance"])
+        if (proven := self._approximate_by_choice(kernel, X, y, params)) is not None:
+            self._largest_error = max(self._largest_error, proven[1].worst)
+            return proven[0]
         if len(X) <= self.max_exact:
             exact = GaussianProcess(kernel, params["noise"], params["mean"], max_jitter=1e-6)
             exact.fit(X, y)
             return exact
+        self._unverified += 1
+        _log.warning(
+            "%d training points are more than max_exact = %d: approximated by %d inducing inputs, "
+            "with no bound on the error", len(X), self.max_exact, self.inducing,
+        )  # fmt: skip
         threshold = self.config.approximation_threshold
         noise = max(float(params["noise"]), 1e-6 * kernel.variance)
         return SparseGaussianProcess(
             kernel, noise, self.inducing, params["mean"], jitter=threshold
         ).fit(X.copy(), y.copy())
+
+    def _approximate_by_choice(
+        self, kernel: RBF | Matern, X: _Floats, y: _Floats, params: dict[str, Any]
+    ) -> tuple[SparseGaussianProcess, ErrorBound] | None:
+        """A sparse process that is proven good enough, where one is wanted and worth its while."""
+        n = len(X)
+        if self.approximate_from is None or n < self.approximate_from:
+            return None
+        if y.ndim not in (1, 2) or len(y) != n or X.ndim != 2:
+            return None  # the exact process says what is wrong
+        if not (np.isfinite(X).all() and np.isfinite(y).all()) or np.size(params["mean"]) > 1:
+            return None
+        # the same kernel on about as many rows was refused before: do not try each time anew
+        kind = _digest((X.shape[1], n.bit_length(), params))
+        if kind in self._refused:
+            return None
+        found = approximate(
+            kernel, float(params["noise"]), float(np.ravel(params["mean"])[0]), X, y,
+            threshold=self.config.approximation_threshold, most=min(self.inducing, n // 10),
+        )  # fmt: skip
+        if found is None:
+            self._refused.add(kind)
+            _log.info("%d training points stay exact: no sparse process is both cheaper and within "
+                      "%g", n, self.config.approximation_threshold)  # fmt: skip
+        return found
 
     def _find(self, key: bytes) -> _Model | None:
         if (found := self._models.get(key)) is None:
@@ -211,16 +256,21 @@ def _parameters(given: Mapping[str, Any] | None) -> dict[str, Any]:
     return params
 
 
-def _content_key(X: _Floats, y: _Floats, params: dict[str, Any]) -> bytes:
-    digest = hashlib.blake2b(digest_size=16)
-    for array in (X, y):
-        digest.update(repr(array.shape).encode())
-        digest.update(array.data)
-    digest.update(params["kernel"].encode())
-    for name in ("length_scale", "variance", "noise", "mean"):
-        values = np.ascontiguousarray(params[name], dtype=np.float64)
-        digest.update(repr(values.shape).encode() + values.tobytes())
-    return digest.digest()
+def _content_key(X: _Floats, y: _Floats, params: Mapping[str, Any] | None) -> bytes:
+    return _digest((X, y, params if type(params) is dict else dict(params or {})))
+
+
+def _digest(value: object) -> bytes:
+    return runtime.fingerprint(value, _plain)
+
+
+def _plain(value: Any) -> object:
+    """What stands for a parameter that the core does not know by itself."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, tuple | list):
+        return np.asarray(value, np.float64)
+    raise ConfigError(f"kernel_params: need numbers and names, got {type(value).__name__}")
 
 
 def _megabytes(model: _Model) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -60,6 +60,8 @@ class MPCOptimizer:
         input_limits: (low, high), numbers or (nu,); None for no bounds
         state_limits: (low, high), numbers or (nx,)
         tolerance: of the solver
+        method: of the solver: "auto", "active_set" or "interior_point"
+        warm_start: start each solve from the last plan
 
     Example:
         >>> import numpy as np
@@ -77,12 +79,14 @@ class MPCOptimizer:
         input_limits: tuple[ArrayLike, ArrayLike] | None = None,
         state_limits: tuple[ArrayLike, ArrayLike] | None = None,
         tolerance: float = 1e-6,
+        method: Literal["auto", "active_set", "interior_point"] = "auto",
+        warm_start: bool = True,
     ) -> None:
+        self.tolerance, self.method, self.warm_start = tolerance, method, warm_start
         self._model = model
         self._input_limits, self._state_limits = input_limits, state_limits
-        self._tolerance = tolerance
-        self._key: bytes | None = None
-        self._solver: QpSolver | None = None
+        self._key: object = None
+        self._tracking: _Tracking | None = None
 
     def solve(
         self,
@@ -110,7 +114,23 @@ class MPCOptimizer:
         x0 = np.ascontiguousarray(initial_state, np.float64)
         if x0.ndim != 1 or len(x0) < 1:
             raise ShapeError(f"initial_state must be (nx,), got {x0.shape}")
-        q, r = _weight("Q", Q), _weight("R", R)
+        q, r = np.asarray(Q, np.float64), np.asarray(R, np.float64)
+        settings = (self.tolerance, self.method)
+        key = (x0.shape, horizon, dt, q.shape, q.tobytes(), r.shape, r.tobytes(), settings)
+        tracking = self._tracking
+        if tracking is None or key != self._key:
+            tracking = self._track(x0, horizon, dt, _weight("Q", q), _weight("R", r))
+            self._tracking, self._key = tracking, key
+        target = _reference(reference, tracking.stages, len(x0))
+        tracking.aim(target)
+        s = tracking.solver.solve(x0, self.warm_start)
+        return MPCResult(s.u, s.x, tracking.cost(s.x, s.u), s.status, s.iterations, s.solve_time)
+
+    def reset(self) -> None:
+        """Forget the last plan."""
+        self._tracking = None
+
+    def _track(self, x0: _Floats, horizon: int, dt: float, q: _Floats, r: _Floats) -> _Tracking:
         n, m = len(x0), len(r)
         if len(q) != n:
             raise ShapeError(f"Q must be ({n}, {n}) for this initial_state, got {q.shape}")
@@ -119,28 +139,14 @@ class MPCOptimizer:
             raise ConfigError(f"horizon must lie in 1 to 1000, got {horizon}")
         if not (np.isfinite(dt) and dt > 0):
             raise ConfigError(f"dt must be positive, got {dt}")
-        target = _reference(reference, stages, n)
-        key = np.r_[n, m, stages, dt, q.ravel(), r.ravel()].tobytes()
-        if self._solver is None or key != self._key:
-            self._solver = self._build(n, m, stages, float(dt), q, r)
-            self._key = key
-        load(self._solver, q=-target @ q)
-        s = self._solver.solve(x0)
-        error = s.x - target
-        cost = 0.5 * float(np.einsum("ki,ij,kj->", error, q, error))
-        cost += 0.5 * float(np.einsum("ki,ij,kj->", s.u, r, s.u))
-        return MPCResult(s.u, s.x, cost, s.status, s.iterations, s.solve_time)
-
-    def reset(self) -> None:
-        """Forget the last plan."""
-        self._solver = None
+        return _Tracking(self._build(n, m, stages, float(dt), q, r), stages, q, r)
 
     def _build(self, n: int, m: int, stages: int, dt: float, q: _Floats, r: _Floats) -> QpSolver:
         A, B = self._matrices(n, m, dt)
         low_u, high_u = _limits("input_limits", self._input_limits, m)
         low_x, high_x = _limits("state_limits", self._state_limits, n)
         problem = OcpQp(A=A, B=B, Q=q, R=r, N=stages, lbu=low_u, ubu=high_u, lbx=low_x, ubx=high_x)
-        return QpSolver(problem, tolerance=self._tolerance)
+        return QpSolver(problem, tolerance=self.tolerance, method=self.method)
 
     def _matrices(self, n: int, m: int, dt: float) -> tuple[_Floats, _Floats]:
         if self._model is not None:
@@ -165,6 +171,26 @@ class MPCOptimizer:
         )
 
 
+class _Tracking:
+    """A solver, its weights and what it follows at present."""
+
+    def __init__(self, solver: QpSolver, stages: int, q: _Floats, r: _Floats) -> None:
+        self.solver, self.stages, self._q, self._r = solver, stages, q, r
+        self._target = np.full((stages + 1, len(q)), np.nan)
+
+    def aim(self, target: _Floats) -> None:
+        """Follow (N + 1, nx) or (nx,); the solver is told only of changes."""
+        if (self._target == target).all():
+            return
+        self._target[...] = target
+        load(self.solver, q=-self._target @ self._q)
+
+    def cost(self, x: _Floats, u: _Floats) -> float:
+        error = (x - self._target).ravel()
+        of_states = error @ ((x - self._target) @ self._q).ravel()
+        return 0.5 * float(of_states + u.ravel() @ (u @ self._r).ravel())
+
+
 def _weight(name: str, values: ArrayLike) -> _Floats:
     array = np.asarray(values, np.float64)
     if array.ndim == 1:
@@ -176,11 +202,12 @@ def _weight(name: str, values: ArrayLike) -> _Floats:
 
 def _reference(values: ArrayLike, stages: int, n: int) -> _Floats:
     array = np.asarray(values, np.float64)
-    if array.shape == (n,):
-        return np.broadcast_to(array, (stages + 1, n))
-    if array.ndim == 2 and array.shape[1] == n and len(array) >= stages:
+    good = array.shape == (n,) or (array.ndim == 2 and array.shape[1] == n and len(array) >= stages)
+    if good:
         if not np.isfinite(array).all():
             raise ConfigError("reference must be finite")
+        if array.ndim == 1:
+            return array
         if len(array) == stages:
             return np.vstack([array[:1], array])
         return array[: stages + 1]

@@ -92,3 +92,28 @@ def test_bad_arguments_are_named(change: dict[str, Any], error: type[Exception],
     }  # fmt: skip
     with pytest.raises(error, match=word):
         MPCOptimizer().solve(**{**good, **change})
+
+
+def test_a_moving_reference_is_followed_and_methods_agree() -> None:
+    ways = [
+        MPCOptimizer(
+            input_limits=(-1, 1), method="interior_point", warm_start=False, tolerance=1e-12
+        ),
+        MPCOptimizer(input_limits=(-1, 1), tolerance=1e-9),
+    ]
+    for goal in (0.0, 1.0, 1.0, -2.0):
+        target = np.array([goal, 0.5, 0.0, 0.0])
+        a, b = (mpc.solve(np.ones(4), target, 10, 0.1, Q, R) for mpc in ways)
+        fresh = MPCOptimizer(input_limits=(-1, 1)).solve(np.ones(4), target, 10, 0.1, Q, R)
+        for r in (a, b):
+            np.testing.assert_allclose(r.optimal_controls, fresh.optimal_controls, atol=1e-4)
+            error = r.predicted_states - target
+            expected = 0.5 * sum(e @ Q @ e for e in error)
+            expected += 0.5 * sum(u @ R @ u for u in r.optimal_controls)
+            assert r.cost == pytest.approx(expected)
+
+
+def test_a_reference_that_is_not_finite_is_refused() -> None:
+    for bad in (np.full(4, np.nan), np.full((11, 4), np.inf)):
+        with pytest.raises(ConfigError, match="reference must be finite"):
+            MPCOptimizer().solve(np.ones(4), bad, 10, 0.1, Q, R)
