@@ -6,8 +6,10 @@ from optcore.algorithm_optimizer.bayesian_rl import BayesianRLOptimizer, Decisio
 from optcore.algorithm_optimizer.config import OptimizationConfig
 from optcore.algorithm_optimizer.gp import GPInferenceOptimizer, GPInferenceStatistics
 from optcore.algorithm_optimizer.mpc import MPCOptimizer, MPCResult
+from optcore.algorithm_optimizer.suite import AlgorithmOptimizerSuite
 
 __all__ = [
+    "AlgorithmOptimizerSuite",
     "BayesianRLOptimizer",
     "Decision",
     "GPInferenceOptimizer",

@@ -13,8 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from optcore._native import Device
 from optcore.algorithm_optimizer.config import OptimizationConfig
 from optcore.algorithm_optimizer.paying_cache import CacheStatistics, PayingCache
+from optcore.belief import DiscreteBayesFilter, update_beliefs
 from optcore.belief.learning import DirichletMDP
 from optcore.belief.planning import MDPSolution, PointBasedPlanner, policy_iteration
 from optcore.belief.pomdp import BeliefUpdate, SparsePOMDP
@@ -48,6 +50,10 @@ class BayesianRLOptimizer:
 
     def __init__(self, config: OptimizationConfig | None = None) -> None:
         size = (config or OptimizationConfig()).cache_size
+        self.cache_size = size
+        self.keep_updates = size > 0
+        self.single_from: int | None = None
+        self.gpu_from: int | None = None
         self._updates: PayingCache[BeliefUpdate] = PayingCache("belief updates", size)
         self._policies: PayingCache[MDPSolution] = PayingCache("policies", size)
         self._planners: dict[int, tuple[SparsePOMDP, PointBasedPlanner]] = {}
@@ -72,8 +78,26 @@ class BayesianRLOptimizer:
             update.belief.flags.writeable = False
             return update
 
+        if not self.keep_updates:
+            return compute()
         # The model stands in the key itself, so that it lives as long as what was made of it.
         return self._updates.get(lambda: (model, action, observation, prior.tobytes()), compute)
+
+    def filter(self, transition: ArrayLike, prior: ArrayLike | None = None) -> DiscreteBayesFilter:
+        """A DiscreteBayesFilter; from `single_from` states on its transitions (K, K) are kept in
+        single precision."""
+        matrix = np.ascontiguousarray(transition, np.float64)
+        single = self.single_from is not None and len(matrix) >= self.single_from
+        return DiscreteBayesFilter(matrix, prior=prior, dtype=np.float32 if single else np.float64)
+
+    def update_beliefs(
+        self, log_beliefs: ArrayLike, log_likelihoods: ArrayLike
+    ) -> NDArray[np.float64]:
+        """optcore.belief.update_beliefs; on the GPU from `gpu_from` rows (B, K) on."""
+        rows = np.shape(log_beliefs)[0] if np.ndim(log_beliefs) == 2 else 0
+        on_gpu = self.gpu_from is not None and rows >= self.gpu_from
+        device = Device.cuda() if on_gpu else Device.cpu()
+        return update_beliefs(log_beliefs, log_likelihoods, device=device)
 
     def solve(
         self, transitions: Sequence[Any] | NDArray[np.float64], rewards: ArrayLike, discount: float

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,8 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from optcore._native import runtime
 from optcore.algorithm_optimizer.approximation import ErrorBound, approximate
 from optcore.algorithm_optimizer.config import OptimizationConfig
-from optcore.errors import ConfigError, ShapeError
-from optcore.gp import RBF, GaussianProcess, Matern, SparseGaussianProcess
+from optcore.errors import ConfigError, InferenceError, ShapeError
+from optcore.gp import RBF, GaussianProcess, GaussianProcessBatch, Matern, SparseGaussianProcess
 
 __all__ = ["GPInferenceOptimizer", "GPInferenceStatistics"]
 
@@ -30,6 +31,7 @@ _KERNELS: dict[str, Callable[[Any, Any], RBF | Matern]] = {
     "matern32": lambda scale, variance: Matern(scale, variance, nu=1.5),
     "matern52": lambda scale, variance: Matern(scale, variance, nu=2.5),
 }
+_LEAST_SHARE = 8  # data sets of a thread
 _DEFAULTS: dict[str, Any] = {
     "kernel": "rbf", "length_scale": 1.0, "variance": 1.0, "noise": 1e-2, "mean": 0.0,
 }  # fmt: skip
@@ -101,6 +103,8 @@ class GPInferenceOptimizer:
         self.config = config if config is not None else OptimizationConfig()
         self.max_exact, self.inducing, self.cache_mb = int(max_exact), int(inducing), cache_mb
         self.approximate_from = approximate_from
+        self.use_cache = self.config.cache_size > 0
+        self.threads = 1  # of predict_many; AlgorithmOptimizerSuite measures how many pay
         self._refused: set[bytes] = set()  # kinds of problem that no sparse process serves
         self._largest_error, self._unverified = 0.0, 0
         self._models: OrderedDict[bytes, tuple[_Model, float]] = OrderedDict()
@@ -131,16 +135,57 @@ class GPInferenceOptimizer:
         """
         X, y = _inputs(X_train, "X_train"), _numbers(y_train, "y_train")
         Z = _inputs(X_test, "X_test")
-        key = _content_key(X, y, kernel_params) if self.config.cache_size else b""
+        key = _content_key(X, y, kernel_params) if self.use_cache else b""
         with self._lock:  # a model answers one call at a time
             self._predictions += 1
-            model = self._find(key)
+            model = self._find(key) if self.use_cache else None
             if model is None:
                 model = self._fit(X, y, _parameters(kernel_params))
                 self._fits += 1
                 self._keep(key, model)
             self._approximate += isinstance(model, SparseGaussianProcess)
             return model.predict(Z)
+
+    def predict_many(
+        self,
+        X_train: ArrayLike | Sequence[ArrayLike],
+        y_train: ArrayLike | Sequence[ArrayLike],
+        X_test: ArrayLike,
+        kernel_params: Mapping[str, Any] | None = None,
+    ) -> tuple[_Floats, _Floats]:
+        """Posteriors of b small data sets in one call, on `threads` threads; nothing is kept.
+
+        Args:
+            X_train: (b, n, d), or b arrays (n_i, d), n_i <= 256.
+            y_train: (b, n), or b arrays (n_i,).
+            X_test: (m, d) asked of every data set, or (b, m, d).
+            kernel_params: as for predict(), shared by all.
+
+        Returns:
+            mean (b, m) and variance (b, m) without the noise.
+        """
+        params = _parameters(kernel_params)
+        kernel = _KERNELS[params["kernel"]](params["length_scale"], params["variance"])
+        Z = np.ascontiguousarray(X_test, np.float64)
+        b = len(X_train)  # type: ignore[arg-type]
+        if Z.ndim == 3 and len(Z) != b:
+            raise ShapeError(f"X_test: need (m, d) or ({b}, m, d), got {Z.shape}")
+        threads = max(1, min(self.threads, b // _LEAST_SHARE))
+
+        def part(k: int) -> tuple[_Floats, _Floats]:
+            rows = slice(k * b // threads, (k + 1) * b // threads)
+            batch = GaussianProcessBatch(kernel, params["noise"], params["mean"])
+            batch.fit(X_train[rows], y_train[rows])  # type: ignore[index]
+            if any(status != "ok" for status in batch.status):
+                at = next(i for i, status in enumerate(batch.status) if status != "ok")
+                raise InferenceError(f"data set {rows.start + at}: {batch.status[at]}")
+            return batch.predict(Z[rows] if Z.ndim == 3 else Z)
+
+        if threads == 1:
+            return part(0)
+        with ThreadPoolExecutor(threads) as pool:
+            means, variances = zip(*pool.map(part, range(threads)), strict=True)
+        return np.concatenate(means), np.concatenate(variances)
 
     def optimize(
         self,
@@ -236,7 +281,7 @@ class GPInferenceOptimizer:
 
     def _keep(self, key: bytes, model: _Model) -> None:
         size = _megabytes(model)
-        if self.config.cache_size == 0 or size > self.cache_mb:
+        if not self.use_cache or size > self.cache_mb:
             return
         self._models[key] = (model, size)
         total = sum(mb for _, mb in self._models.values())
