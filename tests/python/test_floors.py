@@ -59,6 +59,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "export": {*BASE, *KERNELS, "__version__"},
     "referee": {*BASE, "crowd", "loop"},
     "algorithm_optimizer": {*BASE, *KERNELS, "loop", "reference"},
+    "rollout": BASE,
+    "optimization_manager": {
+        *BASE,
+        "profiler",
+        "memory_manager",
+        "caching_system",
+        "rollout",
+    },
     **dict.fromkeys(WORKBENCH, BASE),
 }
 MAY_IMPORT["scalability_analyzer"] = {*BASE, "benchmark_framework"}
