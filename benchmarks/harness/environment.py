@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
 import time
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 from harness import threads
 from harness.case import REPOSITORY
+from optcore._machine import cpu_name, source_commit
 
 
 def describe() -> dict[str, Any]:
     """What a reader needs to judge a figure. Taken once a run."""
     return {
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "cpu": _cpu_name(),
+        "cpu": cpu_name(),
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "threads": int(os.environ.get("OMP_NUM_THREADS", "0")),
         "largest_pool": threads.largest_pool(),
         "load": round(os.getloadavg()[0], 2),
-        "git": _git(),
+        "git": source_commit(REPOSITORY) or "unknown",
         "isa": _isa(),
     }
 
@@ -38,29 +37,6 @@ def versions(names: list[str]) -> dict[str, str]:
         with suppress(PackageNotFoundError):
             known[name] = version(name)
     return known
-
-
-def _cpu_name() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
-
-
-def _git() -> str:
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except OSError:
-        return "unknown"
-    return done.stdout.strip() or "unknown"
 
 
 def _isa() -> str:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.case import REPOSITORY, TIME_UNITS, Absent, Probe
+from optcore.benchmark_framework.exchange import google_benchmark as exchange
 
 
 def find_executable(name: str) -> Path:
@@ -47,13 +48,8 @@ def google_benchmark(
     path = find_executable(executable)
 
     def sample(count: int) -> list[float]:
-        command = [
-            str(path),
-            f"--benchmark_filter=^{re.escape(benchmark)}$",
-            "--benchmark_format=json",
-            f"--benchmark_repetitions={max(count, 1)}",
-            f"--benchmark_min_time={least_seconds}",
-        ]
+        pattern = f"^{re.escape(benchmark)}$"
+        command = exchange.command(str(path), pattern, count, least_seconds)
         output = _run(command, environment)
         return parse_google_benchmark(output, benchmark, unit, counter)
 
@@ -64,17 +60,11 @@ def parse_google_benchmark(
     text: str, benchmark: str, unit: str, counter: str | None = None
 ) -> list[float]:
     """Samples in `unit` from Google Benchmark's JSON; aggregates are left out."""
-    samples = []
-    for entry in json.loads(text).get("benchmarks", []):
-        if entry.get("run_type") != "iteration":
-            continue
-        if entry.get("error_occurred"):
-            raise RuntimeError(f"{benchmark}: {entry.get('error_message', 'failed')}")
-        if counter is not None:
-            samples.append(float(entry[counter]))
-        else:
-            seconds = float(entry["real_time"]) * TIME_UNITS[entry["time_unit"]]
-            samples.append(seconds / TIME_UNITS[unit])
+    samples, error = exchange.samples_of(json.loads(text), counter=counter)
+    if error is not None:
+        raise RuntimeError(f"{benchmark}: {error}")
+    if counter is None:
+        samples = [seconds / TIME_UNITS[unit] for seconds in samples]
     if not samples:
         raise RuntimeError(f"{benchmark}: the executable knows no such benchmark")
     return samples

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -13,7 +12,9 @@ from harness.agreement import Verdict, judge
 from harness.case import OURS, Absent, Case, Contestant, Probe, Trial
 from harness.environment import versions
 from harness.statistics import best_peer, ratio, ratio_interval, summarise
-from harness.timing import Clock, measure
+from harness.timing import measure
+from optcore._plain import plain
+from optcore.benchmark_framework.timing import Clock
 
 Row = dict[str, Any]
 
@@ -125,16 +126,4 @@ def _checks(trial: Trial, verdict: Verdict) -> dict[str, Any]:
 
 def to_json(rows: Sequence[Row]) -> str:
     """The rows as a JSON list; what is not finite becomes null."""
-    return json.dumps([_plain(row) for row in rows], indent=1, allow_nan=False) + "\n"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
-    if hasattr(value, "item"):  # a NumPy scalar
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    return json.dumps(plain(rows), indent=1, allow_nan=False) + "\n"

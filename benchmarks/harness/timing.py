@@ -5,17 +5,17 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import repeat
 from typing import Any
 
 from harness.case import Case, Contestant, Probe
+from optcore.benchmark_framework.timing import (
+    SHORTEST_SAMPLE_NS,
+    Clock,
+    quiet_collector,
+    time_block,
+)
 
-Clock = Callable[[], int]  # monotonic, ns
-
-# A sample lasts at least this long, so that reading the clock (about 50 ns) is below 0.1 % of it.
-_SHORTEST_SAMPLE_NS = 50_000
 _FEWEST_SAMPLES = 3
 _PROBE_VISITS = 4  # times that a probe is asked, spread over the rotation
 _SETTLE_BELOW_NS = 10_000_000  # a longer call warms its own caches
@@ -30,39 +30,13 @@ class Plan:
     call_ns: float
 
 
-@contextmanager
-def quiet_collector() -> Iterator[None]:
-    """No garbage collection inside."""
-    was_enabled = gc.isenabled()
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
-def time_block(call: Callable[[], Any], inner: int, clock: Clock) -> int:
-    """Nanoseconds of `inner` calls in a row."""
-    if inner == 1:
-        start = clock()
-        call()
-        return clock() - start
-    turns = repeat(None, inner)
-    start = clock()
-    for _ in turns:
-        call()
-    return clock() - start
-
-
 def calibrate(call: Callable[[], Any], case: Case, budget_ns: float, clock: Clock) -> Plan:
     """Choose calls per sample and samples so that the contestant keeps to its budget."""
     inner = case.inner or 1
     elapsed = time_block(call, inner, clock)  # also lets lazy things happen
     elapsed = min(elapsed, time_block(call, inner, clock)) if elapsed < budget_ns / 4 else elapsed
-    while case.inner is None and elapsed < _SHORTEST_SAMPLE_NS:
-        inner = max(2 * inner, int(1.2 * inner * _SHORTEST_SAMPLE_NS / max(elapsed, 1_000)))
+    while case.inner is None and elapsed < SHORTEST_SAMPLE_NS:
+        inner = max(2 * inner, int(1.2 * inner * SHORTEST_SAMPLE_NS / max(elapsed, 1_000)))
         elapsed = time_block(call, inner, clock)
     turns = 2 if case.settle and elapsed / inner < _SETTLE_BELOW_NS else 1
     cost = elapsed + (turns - 1) * elapsed / inner

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optcore._files import read_npz, replace_file
+from optcore._plain import plain
 from optcore.errors import ConfigError
-from optcore.run.plain import plain
 from optcore.run.pooling import pool_summaries
 from optcore.run.schema import FORMAT
 from optcore.run.table import print_table

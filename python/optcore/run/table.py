@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
-from optcore.run.plain import plain
+from optcore._plain import plain
 from optcore.run.pooling import STAGES
 from optcore.run.wording import MISSING, better, count, fixed, look_up, micro, percent, plural
 

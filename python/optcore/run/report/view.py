@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from optcore.run.plain import plain
+from optcore._plain import plain
 from optcore.run.result import RunResult
 
 __all__ = ["SceneView", "ellipses"]
