@@ -146,7 +146,9 @@ def test_nan_is_a_failure_unless_it_is_expected(framework: BenchmarkFramework) -
 
 
 def test_the_timeout_ends_it_between_samples(framework: BenchmarkFramework) -> None:
-    found = framework.benchmark(planted.sleeper, args=(0.05,), timeout_seconds=2, num_iterations=1000)
+    found = framework.benchmark(
+        planted.sleeper, args=(0.05,), timeout_seconds=2, num_iterations=1000
+    )
     assert found.outcome == "timed_out"
     assert 0 < found.iterations < 100
     assert found.success_rate < 1

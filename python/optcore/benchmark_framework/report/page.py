@@ -152,8 +152,14 @@ def _result(s: BenchmarkSummary, pictures: bool) -> Iterator[str]:
         yield charts.samples_chart(s)
     if s.profile:
         yield "<h3>Where the time went, in calls after the timing</h3>"
-        rows = [[escape(f"{f['function']} ({f['file']}:{f['line']})"), f"{f['share']:.1%}", f"{f['total_share']:.1%}",
-                 f"{f['native_share']:.1%}", ""] for f in s.profile[:8]]  # fmt: skip
+        rows = [
+            [
+                escape(f"{f['function']} ({f['file']}:{f['line']})"),
+                *(f"{f[key]:.1%}" for key in ("share", "total_share", "native_share")),
+                "",
+            ]
+            for f in s.profile[:8]
+        ]
         yield _table(["function", "own time", "with callees", "native", ""], rows)
 
 
