@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import ruptures
 
 from optcore.benchmark_framework import change_points
 
@@ -25,7 +26,6 @@ def test_the_nile_fell_in_1899() -> None:
 
 
 def test_planted_changes_are_found_where_they_are_as_ruptures_finds_them() -> None:
-    ruptures = pytest.importorskip("ruptures")
     random = np.random.default_rng(0)
     truth = [40, 70]
     level = np.repeat([1.0, 1.1, 1.04], [40, 30, 30])
