@@ -38,7 +38,9 @@ for step in "$@"; do
     firmware)
       command -v arm-none-eabi-g++ >/dev/null || optional+=(gcc-arm-none-eabi
         libnewlib-arm-none-eabi libstdc++-arm-none-eabi-newlib)
-      command -v qemu-system-arm >/dev/null || optional+=(qemu-system-arm) ;;
+      command -v qemu-system-arm >/dev/null || optional+=(qemu-system-arm)
+      command -v aarch64-linux-gnu-g++ >/dev/null || optional+=(g++-aarch64-linux-gnu)
+      command -v qemu-aarch64 >/dev/null || optional+=(qemu-user) ;;
     *) echo "system_packages.sh: unknown step '$step'" >&2; exit 2 ;;
   esac
 done

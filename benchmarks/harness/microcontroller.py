@@ -33,7 +33,7 @@ class Board:
     processor: tuple[str, ...]
     flash: str = "0x00000000"
     ram: str = "0x20000000"
-    bytes: str = "4M"
+    bytes: str = "0x400000"
     instructions_per_tick: float = 40.0
     """of SysTick under -icount shift=0"""
 
@@ -47,10 +47,10 @@ BOARDS = {
     "cortex-m7": Board("mps2-an500", _arm("cortex-m7", "-mfpu=fpv5-sp-d16")),
     "cortex-m33": Board(
         "mps2-an505", _arm("cortex-m33", "-mfpu=fpv5-sp-d16"),
-        "0x10000000", "0x38000000", "2M", 50.0,
+        "0x10000000", "0x38000000", "0x200000", 50.0,
     ),
     "cortex-m55": Board(
-        "mps3-an547", _arm("cortex-m55"), bytes="512K", instructions_per_tick=31.25,
+        "mps3-an547", _arm("cortex-m55"), bytes="0x80000", instructions_per_tick=31.25,
     ),
 }  # fmt: skip
 
@@ -77,16 +77,14 @@ def build(
         Absent: no cross compiler.
         RuntimeError: what the compiler said.
     """
-    script = (_SUPPORT / "mps2.ld").read_text()
-    for origin, place in (("0x00000000", board.flash), ("0x20000000", board.ram)):
-        script = script.replace(f"{origin}, LENGTH = 4M", f"{place}, LENGTH = {board.bytes}")
-    (folder / "board.ld").write_text(script)
     program = folder / "program.elf"
     command = [
         _tool("arm-none-eabi-g++"), *board.processor, *FLAGS, *flags, *map(str, sources),
         str(_SUPPORT / "startup.cpp"), "-nostartfiles", "--specs=nano.specs",
         "--specs=rdimon.specs", "-Wl,--gc-sections", "-Wl,--no-warn-rwx-segments",
-        "-T", "board.ld", "-o", program.name,
+        "-T", str(_SUPPORT / "mps2.ld"), f"-Wl,--defsym=OPTCORE_FLASH={board.flash}",
+        f"-Wl,--defsym=OPTCORE_RAM={board.ram}", f"-Wl,--defsym=OPTCORE_MEMORY={board.bytes}",
+        "-o", program.name,
     ]  # fmt: skip
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode != 0:

@@ -43,8 +43,8 @@ const DenseQpKernels& dense_qp_kernels<Isa::avx512>() noexcept;
 
 namespace {
 
-Isa best_isa() noexcept {
 #if defined(OPTCORE_X86_KERNELS)
+Isa best_isa() noexcept {
   __builtin_cpu_init();
   Isa best = Isa::generic;
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
@@ -62,10 +62,8 @@ Isa best_isa() noexcept {
     return Isa::avx2;
   }
   return best;
-#else
-  return this_isa;
-#endif
 }
+#endif
 
 template <Isa I>
 Kernels tables() noexcept {

@@ -29,7 +29,7 @@ def robot() -> dict[str, Any]:
     A = np.block([[np.eye(2), dt * np.eye(2)], [np.zeros((2, 2)), np.eye(2)]])
     B = np.vstack([dt**2 / 2 * np.eye(2), dt * np.eye(2)])
     rng = np.random.default_rng(5)
-    X = rng.uniform(-1, 1, (24, 2))
+    X = rng.uniform(-1, 1, (26, 2))
     gp = GaussianProcess(RBF((0.8, 0.6), 0.05), noise=1e-4).fit(X, -0.2 * np.tanh(2 * X))
     return {
         "problem": OcpQp(

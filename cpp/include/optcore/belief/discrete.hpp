@@ -285,12 +285,16 @@ OPTCORE_HD Status step_large(DiscreteState<T>& s, const T* row, bool predict) no
   return Status::ok;
 }
 
-template <class T>
+/// @tparam Most  states at most; 0: any number. What cannot happen is not compiled.
+template <int Most = 0, class T>
 OPTCORE_HD Status step_any(DiscreteState<T>& s, const T* row, bool predict) noexcept {
-  switch (s.padded * static_cast<int>(sizeof(T))) {
-    case 64: return step_small<T, 64 / sizeof(T)>(s, row, predict);
-    case 128: return step_small<T, 128 / sizeof(T)>(s, row, predict);
-    default: return step_large(s, row, predict);
+  constexpr int one = DiscreteState<T>::lanes, two = 2 * one;
+  if constexpr (Most > 0 && Most <= one) {
+    return step_small<T, one>(s, row, predict);
+  } else {
+    if (s.padded == one) return step_small<T, one>(s, row, predict);
+    if (s.padded == two) return step_small<T, two>(s, row, predict);
+    return step_large(s, row, predict);
   }
 }
 

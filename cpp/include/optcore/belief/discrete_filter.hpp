@@ -34,10 +34,10 @@ class DiscreteBayesFilter {
   }
 
   [[nodiscard]] OPTCORE_HD Status step(VectorView<const T> log_likelihood) noexcept {
-    return belief::step(state_, log_likelihood);
+    return weigh(log_likelihood, true);
   }
   [[nodiscard]] OPTCORE_HD Status update(VectorView<const T> log_likelihood) noexcept {
-    return belief::update(state_, log_likelihood);
+    return weigh(log_likelihood, false);
   }
   OPTCORE_HD void predict() noexcept { belief::predict(state_); }
   [[nodiscard]] OPTCORE_HD Status forget(T factor) noexcept {
@@ -53,14 +53,23 @@ class DiscreteBayesFilter {
   [[nodiscard]] OPTCORE_HD DiscreteState<T>& state() noexcept { return state_; }
 
  private:
-  static constexpr int lanes = DiscreteState<T>::lanes;
-  static constexpr int padded = (Capacity + lanes - 1) / lanes * lanes;
+  static constexpr std::size_t bytes() noexcept {
+    Arena arena = Arena::measure();
+    static_cast<void>(DiscreteState<T>::make(arena, Capacity, true));
+    return arena.used();
+  }
+
+  OPTCORE_HD Status weigh(VectorView<const T> log_likelihood, bool predict) noexcept {
+    if (log_likelihood.size != state_.states) return Status::shape_mismatch;
+    if (state_.states == 0) return Status::not_ready;
+    return detail::step_any<Capacity>(state_, log_likelihood.data, predict);
+  }
 
   template <class Finish>
   OPTCORE_HD Status begin(int states, VectorView<const T> prior, bool matrix,
                           Finish finish) noexcept {
     if (prior.size != 0 && prior.size != states) return Status::shape_mismatch;
-    for (auto& x : memory_) x = T(0);
+    for (auto& x : memory_) x = 0;
     Arena arena(memory_, sizeof memory_);
     state_ = DiscreteState<T>::make(arena, states, matrix);
     Status status = belief::set_prior(state_, prior);
@@ -70,7 +79,7 @@ class DiscreteBayesFilter {
   }
 
   DiscreteState<T> state_{};
-  alignas(64) T memory_[6 * padded + padded * padded] = {};
+  alignas(64) unsigned char memory_[bytes()] = {};
 };
 
 }  // namespace optcore::inline OPTCORE_ISA::belief

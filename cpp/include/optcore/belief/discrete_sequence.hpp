@@ -88,11 +88,10 @@ template <class T>
 OPTCORE_HD int run(DiscreteState<T>& s, MatrixView<const T> log_likelihoods, int t,
                    const SequenceOutput<T>& out) noexcept {
   if (s.transition == nullptr || s.in_logs) return t;
-  switch (s.padded * static_cast<int>(sizeof(T))) {
-    case 64: return run_small<T, 64 / sizeof(T)>(s, log_likelihoods, t, out);
-    case 128: return run_small<T, 128 / sizeof(T)>(s, log_likelihoods, t, out);
-    default: return t;
-  }
+  constexpr int one = DiscreteState<T>::lanes, two = 2 * one;
+  if (s.padded == one) return run_small<T, one>(s, log_likelihoods, t, out);
+  if (s.padded == two) return run_small<T, two>(s, log_likelihoods, t, out);
+  return t;
 }
 
 }  // namespace detail

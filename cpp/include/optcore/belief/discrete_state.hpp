@@ -12,8 +12,8 @@ namespace optcore {
 /// logarithms otherwise (`in_logs`), so no hypothesis is ever lost to underflow.
 template <class T>
 struct DiscreteState {
-  /// All rows are padded with zeros to whole 64-byte registers.
-  static constexpr int lanes = 64 / static_cast<int>(sizeof(T));
+  /// All rows are padded with zeros to a multiple of this.
+  static constexpr int lanes = row_lanes<T>;
 
   int states = 0;
   int padded = 0;
@@ -38,8 +38,9 @@ struct DiscreteState {
 
   /// Cuts a state from the arena; a measuring arena says how large a buffer must be. Rounding to
   /// single precision is for more than two registers of states; fewer keep T.
-  [[nodiscard]] OPTCORE_HD static DiscreteState make(Arena& arena, int states, bool with_transition,
-                                                     bool rounded = false) noexcept {
+  [[nodiscard]] OPTCORE_HD static constexpr DiscreteState make(Arena& arena, int states,
+                                                               bool with_transition,
+                                                               bool rounded = false) noexcept {
     DiscreteState s;
     s.states = states;
     s.padded = (states + lanes - 1) / lanes * lanes;

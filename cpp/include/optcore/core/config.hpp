@@ -76,4 +76,14 @@ inline constexpr Isa this_isa = Isa::generic;
 #define OPTCORE_VECTOR_BYTES 0
 #endif
 
+/// What short rows are padded to: a register of any instruction set on hosts, where data cross
+/// between compilations; less on microcontrollers, which have no registers to fill.
+#if defined(__x86_64__) || defined(__aarch64__)
+template <class T>
+inline constexpr int row_lanes = 64 / static_cast<int>(sizeof(T));
+#else
+template <class T>
+inline constexpr int row_lanes = 8;
+#endif
+
 }  // namespace optcore

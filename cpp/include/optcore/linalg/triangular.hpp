@@ -7,9 +7,43 @@
 /// padding.
 namespace optcore::inline OPTCORE_ISA::linalg {
 
+namespace detail {
+
+/// b <- L^-1 b where registers hold one number: columns four at a time, so that b is loaded and
+/// stored once for four products.
+template <class T>
+OPTCORE_HD void solve_lower_by_scalars(Triangle<const T> l, T* b) noexcept {
+  constexpr int C = 4;
+  int j = 0;
+  for (; j + C <= l.size; j += C) {
+    const T* column[C];
+    T x[C];
+    for (int q = 0; q < C; ++q) column[q] = l.column(j + q) + j;
+    for (int q = 0; q < C; ++q) {
+      x[q] = b[j + q];
+      for (int p = 0; p < q; ++p) x[q] -= column[p][q] * x[p];
+      b[j + q] = x[q] /= column[q][q];
+    }
+#pragma GCC unroll 4
+    for (int i = C; i < l.size - j; ++i) {
+      T y = b[j + i];
+#pragma GCC unroll 4
+      for (int q = 0; q < C; ++q) y -= column[q][i] * x[q];
+      b[j + i] = y;
+    }
+  }
+  for (; j < l.size; ++j) {
+    const T x = b[j] /= l(j, j);
+    for (int i = j + 1; i < l.size; ++i) b[i] -= l(i, j) * x;
+  }
+}
+
+}  // namespace detail
+
 /// b <- L^-1 b
 template <class T>
 OPTCORE_HD void solve_lower(Triangle<const T> l, T* b) noexcept {
+  if constexpr (native_lanes<T> == 1) return detail::solve_lower_by_scalars(l, b);
   constexpr int C = tile_columns<T>;
   using P = Pack<T>;
   const int rows = padded<T>(l.size);

@@ -278,7 +278,7 @@ template <class T>
 OPTCORE_HD void Model<T>::predict(MatrixView<const T> queries, MatrixView<T> mean,
                                   VectorView<T> variance) noexcept {
   // below this many queries a register of them costs more than one after the other
-  constexpr int worthwhile = (lanes + 1) / 2, widest = linalg::tile_registers<T>;
+  constexpr int worthwhile = lanes > 1 ? (lanes + 1) / 2 : 4, widest = linalg::tile_registers<T>;
   with_family(family_, [&]<KernelFamily F>() {
     for (int m = 0; m < queries.rows;) {
       const int left = queries.rows - m;
