@@ -7,15 +7,25 @@ NumPy and the native core; all else (SciPy, matplotlib, Redis, CUDA) is loaded a
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from optcore import errors
 from optcore._native import Device, Status
 
+if TYPE_CHECKING:
+    from optcore.optimization_manager import OptimizationManager
+
 __version__: str
 
-__all__ = ["Device", "Status", "__version__", "errors"]
+__all__ = ["Device", "OptimizationManager", "Status", "__version__", "errors"]
 
 
-def __getattr__(name: str) -> str:
+def __getattr__(name: str) -> Any:
+    if name == "OptimizationManager":
+        from optcore.optimization_manager import OptimizationManager
+
+        globals()[name] = OptimizationManager
+        return OptimizationManager
     if name != "__version__":
         raise AttributeError(f"module 'optcore' has no attribute {name!r}")
     from importlib.metadata import PackageNotFoundError, version  # costs as much as all the rest
