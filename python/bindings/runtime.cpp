@@ -74,6 +74,7 @@ void bind_runtime(py::module_& m) {
   bind_runtime_cache(sub);
   bind_cached(sub);
   bind_frame(sub);
+  bind_load(sub);
 }
 
 }  // namespace optcore::python

@@ -8,6 +8,7 @@ namespace optcore::python {
 void bind_call(py::module_& runtime);
 void bind_cached(py::module_& runtime);
 void bind_frame(py::module_& runtime);
+void bind_load(py::module_& runtime);
 void bind_pool(py::module_& runtime);
 void bind_sampler(py::module_& runtime);
 
