@@ -64,7 +64,7 @@ $(VENV)/.test: pyproject.toml | $(VENV)/.tools
 	@echo "optcore: installing the test tools (pytest, Hypothesis, libraries that tests compare with)"
 	@$(PIP) install 'pytest>=8' pytest-xdist 'hypothesis>=6' 'redis>=6' 'hiredis>=3' \
 	  'scikit-learn>=1.6' 'gymnasium>=1' hmmlearn qpsolvers \
-	  hdrhistogram line-profiler opentelemetry-sdk prometheus-client py-spy \
+	  hdrhistogram line-profiler memray opentelemetry-sdk prometheus-client py-spy \
 	  pyperf pytest-benchmark ruptures 'httpx>=0.27' pyyaml
 	@touch $@
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import functools
+import os
+import re
+import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from harness import Case, Probe, Trial, agree
+from harness import Absent, Case, Probe, Trial, agree
 
 __all__ = ["cases"]
 
@@ -96,8 +102,68 @@ def decorator(trial: Trial, on: bool) -> None:
     trial.check(lambda answers: {"result": agree(answers, rtol=0)})
 
 
+PROGRAM = Path(__file__).with_name("sampled_program.py")
+_ONE_THREAD = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+
+
+def _own_time(command: Sequence[str]) -> float:
+    """Seconds that the program says its work took, run by `command`."""
+    with tempfile.TemporaryDirectory() as folder:  # whatever the profiler leaves behind
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, cwd=folder, env=_ONE_THREAD
+        )
+    took = re.search(r"took ([0-9.]+)", done.stdout)
+    if took is None:
+        raise RuntimeError(f"{command[0]}: {(done.stderr or done.stdout).strip()[-300:]}")
+    return float(took[1])
+
+
+def sampled(trial: Trial, work: str) -> None:
+    """A whole program under a profiler, in turns with the program alone; the work times itself."""
+    python, program = sys.executable, [str(PROGRAM), work]
+    scripts = Path(python).parent
+    peers = {
+        "py-spy": [str(scripts / "py-spy"), "record", "-o", "out.svg", "--", python, *program],
+        "pyinstrument": [python, "-m", "pyinstrument", "-o", "out.txt", *program],
+        "scalene": [python, "-m", "scalene", "run", "--cpu-only", "-o", "out.json", *program],
+        "line_profiler": [python, "-m", "kernprof", "-q", "-l", "-p", str(PROGRAM), *program],
+    }
+
+    def contestant(name: str, command: list[str]) -> None:
+        @trial.contestant(name)
+        def _() -> Probe:
+            try:
+                _own_time(command)
+            except (RuntimeError, OSError) as failure:
+                raise Absent(f"does not run here ({failure})") from failure
+
+            def sample(count: int) -> list[float]:
+                added = []
+                for _ in range(count):
+                    alone, profiled = _own_time([python, *program]), _own_time(command)
+                    added.append(1e3 * (profiled / alone - 1))
+                return added
+
+            return Probe(sample)
+
+    contestant("optcore", [python, "-m", "optcore", "profile", "-o", "out.html", *program])
+    for name, command in peers.items():
+        contestant(name, command)
+
+
 def cases() -> list[Case]:
     return [
+        *(
+            Case(
+                f"workbench/sampling_{work}",
+                partial(sampled, work=work),
+                "ms",
+                "added to a second of work",
+                samples=9,
+                seconds=60,
+            )
+            for work in ("loop", "gp_step")
+        ),
         Case("workbench/decorator_off", partial(decorator, on=False), "ns", "over a plain call"),
         Case("workbench/decorator_on", partial(decorator, on=True), "ns", "over a plain call"),
     ]

@@ -6,6 +6,7 @@ import argparse
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,18 +103,27 @@ def _progress() -> Any:
 
 
 def _attach(options: argparse.Namespace, format: str) -> int:
-    """Have py-spy look into another process."""
+    """Have py-spy look into another process: its busy threads, without touching it."""
     spy = shutil.which("py-spy", path=str(Path(sys.executable).parent)) or shutil.which("py-spy")
     if spy is None:
         raise MissingDependency("--attach needs py-spy: pip install py-spy")
-    if options.output is None or format not in ("speedscope", "collapsed"):
-        raise ConfigError("--attach writes what py-spy can: -o NAME.speedscope.json or .collapsed")
-    kind = "speedscope" if format == "speedscope" else "raw"
-    seconds = f"{max(options.duration, 1):.0f}"
-    command = [spy, "record", "--pid", str(options.attach), "--format", kind, "--threads"]
-    command += ["--output", str(options.output), "--duration", seconds]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        said = [line for line in done.stderr.splitlines() if line.startswith("Error:")]
-        raise ConfigError(f"process {options.attach}: {said[0] if said else 'py-spy failed'}")
+    from optcore._files import replace_file
+    from optcore.profiler.attached import from_speedscope
+    from optcore.profiler.report import render
+
+    with tempfile.TemporaryDirectory(prefix="optcore-attach-") as folder:
+        file = Path(folder) / "stacks.json"
+        command = [spy, "record", "--pid", str(options.attach), "--format", "speedscope"]
+        command += ["--threads", "--output", str(file)]
+        command += ["--duration", f"{max(options.duration, 1):.0f}"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode or not file.exists():
+            said = [line for line in done.stderr.splitlines() if line.startswith("Error:")]
+            raise ConfigError(f"process {options.attach}: {said[0] if said else 'py-spy failed'}")
+        data = from_speedscope(f"process {options.attach}", file.read_text(encoding="utf-8"))
+    text = render([data], {}, format)
+    if options.output is None:
+        print(text)
+    else:
+        replace_file(options.output, lambda out: out.write(text.encode()))
     return 0

@@ -33,7 +33,8 @@ class ProfilerConfig(Config):
     line_backend: Literal["sampling", "trace"] = "sampling"
     line_interval: float = bounded(0.01, low=1e-4, high=60)
     """s between two stack samples"""
-    memory_backend: Literal["rss", "tracemalloc"] = "rss"
+    memory_backend: Literal["rss", "tracemalloc", "memray"] = "rss"
+    """what the process holds, or a pass that names the lines that keep memory"""
     cpu_time_threshold_ms: float = bounded(10.0, low=0)
     """own time per call that is a bottleneck"""
     max_history: int = bounded(10000, low=1)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import tempfile
 import tracemalloc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from sysconfig import get_path
 from types import CodeType
@@ -113,17 +114,63 @@ class AllocationPass(Pass):
         return self._rows
 
 
+class MemrayPass(Pass):
+    """As :class:`AllocationPass`, from memray: native allocations count too, at a tenth of the
+    cost."""
+
+    instrumented = True
+    notes = ("allocations were traced by memray: the call took longer than it would alone",)
+
+    def __init__(self) -> None:
+        try:
+            import memray
+        except ImportError as missing:
+            raise MissingDependency(
+                "memory_backend='memray' needs memray: pip install 'optcore[profile]'"
+            ) from missing
+        self._memray = memray
+        self._rows: tuple[Allocation, ...] = ()
+
+    def wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def traced(*args: Any, **kwargs: Any) -> Any:
+            with tempfile.TemporaryDirectory(prefix="optcore-memray-") as folder:
+                file = f"{folder}/allocations"
+                try:
+                    with self._memray.Tracker(file):
+                        return function(*args, **kwargs)
+                finally:
+                    with self._memray.FileReader(file) as reader:
+                        self._rows = _charged(
+                            ([(f[1], f[2]) for f in r.stack_trace()], r.size, r.n_allocations)
+                            for r in reader.get_leaked_allocation_records()
+                        )
+
+        return traced
+
+    def allocations(self) -> tuple[Allocation, ...]:
+        return self._rows
+
+
 def _growth(before: tracemalloc.Snapshot, after: tracemalloc.Snapshot) -> tuple[Allocation, ...]:
+    return _charged(
+        ([(f.filename, f.lineno) for f in reversed(d.traceback)], d.size_diff, d.count_diff)
+        for d in after.compare_to(before, "traceback")
+    )
+
+
+def _charged(
+    records: Iterable[tuple[list[tuple[str, int]], int, int]],
+) -> tuple[Allocation, ...]:
+    """Records of (stack with the innermost frame first, bytes, blocks) by the user's line."""
     hidden = OWN_FILES | {tracemalloc.__file__}
     totals: dict[tuple[str, int], list[int]] = {}
-    for d in after.compare_to(before, "traceback"):
-        frames = [(f.filename, f.lineno) for f in reversed(d.traceback)]  # the innermost first
-        if frames[0][0] in hidden:
+    for frames, size, count in records:
+        if not frames or frames[0][0] in hidden:
             continue
-        users = (f for f in frames if not f[0].startswith((*_LIBRARIES, "<")))
+        users = (f for f in frames[:_FRAMES] if not f[0].startswith((*_LIBRARIES, "<")))
         total = totals.setdefault(next(users, frames[0]), [0, 0])
-        total[0] += d.size_diff
-        total[1] += d.count_diff
+        total[0] += size
+        total[1] += count
     rows = [Allocation(*at, size / _MB, count) for at, (size, count) in totals.items() if size > 0]
     return tuple(sorted(rows, key=lambda row: -row.megabytes)[:100])
 
@@ -134,4 +181,6 @@ def open_pass(config: ProfilerConfig) -> Pass:
         return LinePass()
     if config.enable_memory_profiling and config.memory_backend == "tracemalloc":
         return AllocationPass()
+    if config.enable_memory_profiling and config.memory_backend == "memray":
+        return MemrayPass()
     return Pass()

@@ -10,7 +10,7 @@ from typing import Any
 
 from optcore._native import runtime
 from optcore.errors import ConfigError
-from optcore.profiler.data import ProfilingData, StackNode
+from optcore.profiler.data import ProfileMetrics, ProfilingData, StackNode
 from optcore.profiler.page import html_page
 
 __all__ = ["FORMATS", "render"]
@@ -64,13 +64,8 @@ def _told(data: ProfilingData) -> Iterator[str]:
     m = data.metrics
     yield f"Profile of {data.name}" + (" (traced: slower than it is)" if data.instrumented else "")
     yield f"  time      {m.execution_time:.6g} s wall, {_plain(m.cpu_time, 's')} of the processor"
-    yield (
-        f"  memory    {_plain(m.memory_before_mb, 'MB')} before, {_plain(m.memory_after_mb, 'MB')}"
-        f" after, peak of the process {_plain(m.memory_peak_mb, 'MB')}, "
-        f"{_plain(m.minor_faults, 'page faults')}"
-    )
-    yield f"  i/o       {_plain(m.read_bytes, 'bytes read')}, {_plain(m.write_bytes, 'written')}"
-    yield f"  gc        {_plain(m.gc_collections, 'collections')}, {_plain(m.gc_time, 's')}"
+    if m.memory_after_mb is not None:
+        yield from _resources(m)
     if m.gpu_utilization is not None:
         yield f"  gpu       {m.gpu_utilization:.0f} %, {_plain(m.gpu_memory_mb, 'MB')} in use"
     for note in data.notes:
@@ -97,6 +92,16 @@ def _told(data: ProfilingData) -> Iterator[str]:
     for b in data.bottlenecks:
         yield f"  ! {b.kind}: {b.evidence}"
         yield f"    try: {b.suggestion} (confidence {b.confidence:.0%})"
+
+
+def _resources(m: ProfileMetrics) -> Iterator[str]:
+    yield (
+        f"  memory    {_plain(m.memory_before_mb, 'MB')} before, {_plain(m.memory_after_mb, 'MB')}"
+        f" after, peak of the process {_plain(m.memory_peak_mb, 'MB')}, "
+        f"{_plain(m.minor_faults, 'page faults')}"
+    )
+    yield f"  i/o       {_plain(m.read_bytes, 'bytes read')}, {_plain(m.write_bytes, 'written')}"
+    yield f"  gc        {_plain(m.gc_collections, 'collections')}, {_plain(m.gc_time, 's')}"
 
 
 def _plain(value: float | None, unit: str) -> str:

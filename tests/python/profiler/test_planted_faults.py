@@ -83,11 +83,8 @@ def test_a_leak_is_named_with_file_and_line(tmp_path: Path) -> None:
     assert top["count"] >= 20
 
 
-def test_py_spy_sees_the_same_split(tmp_path: Path) -> None:
-    spy = shutil.which("py-spy", path=str(Path(sys.executable).parent))
-    if spy is None:
-        pytest.skip("no py-spy: optcore[test] brings it")
-    out = tmp_path / "raw.txt"
+def split_by_py_spy(spy: str, out: Path) -> tuple[dict[str, float], dict[str, float]]:
+    """Percent by planted function: as py-spy saw it, and as the program timed itself."""
     command = [spy, "record", "--format", "raw", "--idle", "-o", str(out), "--"]
     done = subprocess.run(
         [*command, sys.executable, str(PLANTED), "split"],
@@ -101,6 +98,16 @@ def test_py_spy_sees_the_same_split(tmp_path: Path) -> None:
         for name in seconds:
             if f"{name} (" in stack:
                 seconds[name] += float(count)
-    shares = shares_of(seconds)
     (said,) = [line for line in done.stdout.splitlines() if line.startswith("{")]
-    assert shares == pytest.approx(shares_of(json.loads(said)), abs=6)
+    return shares_of(seconds), shares_of(json.loads(said))
+
+
+def test_py_spy_sees_the_same_split(tmp_path: Path) -> None:
+    spy = shutil.which("py-spy", path=str(Path(sys.executable).parent))
+    if spy is None:
+        pytest.skip("no py-spy: optcore[test] brings it")
+    for _ in range(3):  # as above: a busy machine can starve py-spy, too
+        shares, planned = split_by_py_spy(spy, tmp_path / "raw.txt")
+        if shares == pytest.approx(planned, abs=6):
+            break
+    assert shares == pytest.approx(planned, abs=6)

@@ -11,7 +11,9 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from optcore.errors import ConfigError, MissingDependency
@@ -195,3 +197,21 @@ def test_progress_is_told() -> None:
     SystemProfiler(QUIET.replace(sampling_interval=0.02), told.append).profile_function(busy, 0.2)
     assert told == sorted(told)
     assert told
+
+
+def test_memray_charges_native_allocations_to_the_line_that_asked() -> None:
+    pytest.importorskip("memray", reason="memray is for Linux and macOS")
+    kept: list[object] = []
+
+    def leak() -> None:
+        for _ in range(16):
+            kept[:] = [*kept, np.ones(131_072)]  # 1 MB: this line
+
+    profiler = SystemProfiler(ProfilerConfig(memory_backend="memray"))
+    data = profiler.profile_function(leak).data
+    assert data.instrumented
+    top = data.allocations[0]
+    assert top.file == __file__
+    assert "this line" in Path(__file__).read_text().splitlines()[top.line - 1]
+    assert top.megabytes == pytest.approx(16, abs=0.5)
+    assert top.count >= 16
