@@ -61,6 +61,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "crowd": {"errors", "_optional"},
     "loop": {*BASE, *KERNELS, "crowd"},
     "run": {*BASE, *KERNELS, "crowd", "loop", "__version__", "Device", "Status"},
+    "service": {*BASE, *KERNELS},
     "export": {*BASE, *KERNELS, "__version__"},
     "referee": {*BASE, "crowd", "loop"},
     "algorithm_optimizer": {*BASE, *KERNELS, "loop", "reference"},

@@ -7,12 +7,12 @@ import sys
 from collections.abc import Sequence
 
 from optcore import __version__
-from optcore.cli import cache, doctor, evaluate, export, load, profile, run
+from optcore.cli import cache, doctor, evaluate, export, load, profile, run, serve
 from optcore.errors import OptcoreError
 
 __all__ = ["main"]
 
-_COMMANDS = (run, evaluate, profile, load, export, cache, doctor)
+_COMMANDS = (run, evaluate, profile, load, serve, export, cache, doctor)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
