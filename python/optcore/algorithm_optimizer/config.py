@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 from optcore import _native
 from optcore._config import Config, bounded
+from optcore._machine import usable_cpus
 
 __all__ = ["OptimizationConfig"]
-
-
-def _processors() -> int:
-    """Those this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _has_gpu() -> bool:
@@ -29,7 +22,7 @@ class OptimizationConfig(Config):
 
     use_parallel: bool = True
     """several threads where a call has independent parts; one prediction never waits for them"""
-    num_workers: int = bounded(default_factory=_processors, low=1)
+    num_workers: int = bounded(default_factory=usable_cpus, low=1)
     """most threads of such a call"""
     use_gpu: bool = bounded(default_factory=_has_gpu)
     """batches may run on a CUDA device; single predictions and plans run on the CPU regardless"""

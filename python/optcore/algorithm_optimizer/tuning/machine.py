@@ -7,12 +7,12 @@ import json
 import os
 import platform
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from optcore import _native
+from optcore._machine import cpu_name, usable_cpus
 
 __all__ = ["describe", "fingerprint"]
 
@@ -20,12 +20,9 @@ __all__ = ["describe", "fingerprint"]
 def describe() -> dict[str, Any]:
     """What decides how fast something is, as plain values."""
     gpu, name, _ = _native.describe(_native.Device.cuda())
-    processors = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    )
     return {
-        "cpu": _processor(),
-        "processors": processors,
+        "cpu": cpu_name(),
+        "processors": usable_cpus(),
         "isa": _native.cpu_isa(),
         "gpu": name if gpu else "",
         "system": platform.system(),
@@ -39,16 +36,6 @@ def fingerprint(described: Mapping[str, Any]) -> str:
     """16 hexadecimal digits."""
     text = json.dumps(described, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-
-
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith(("model name", "Model")):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
 
 
 def _core() -> str:

@@ -85,7 +85,7 @@ def approximate_from(goal: Goal) -> list[Choice]:
                 "sparse": partial(sparse.predict, X, y, Z, smooth),
                 "refusal": refused,
             },
-            0.3, least=3 if n < 3000 else 1, warm=n < 3000,
+            0.3, least=2 if n < 3000 else 1, warm=n < 3000,
         )  # fmt: skip
         tried |= {f"{name}_s_{n}": taken for name, taken in times.items()}
         taken = sparse.statistics().approximate > 0

@@ -79,15 +79,15 @@ def _checks(chosen: Settings, goal: Goal) -> Iterator[tuple[Check, tuple[str, ..
         ("closed loop", _LOOP, workloads.closed_loop, 0.5),
     ]
     if (n := chosen.gp_approximate_from) is not None:
-        pairs.append((f"one fit of {n} points", _FIT, lambda gp, *_: workloads.one_fit(gp, n), 1.0))
+        pairs.append((f"one fit of {n} points", _FIT, lambda gp, *_: workloads.one_fit(gp, n), 0.7))
     usual = Settings()
     for name, concerns, make, share in pairs:
         if all(getattr(chosen, s) == getattr(usual, s) for s in concerns):
             continue
         runs = {label: make(*optimizers) for label, optimizers in ways.items()}
         long = (chosen.gp_approximate_from or 0) >= 3000 and name.startswith("one fit")
-        times = race(runs, share, least=1 if long else 5, warm=not long)
+        times = race(runs, share, least=1 if long else 3, warm=not long)
         if times["chosen"] > _SLOWER * times["default"]:  # once more, before it is believed
-            times = race(runs, share, least=2 if long else 10)
+            times = race(runs, share, least=2 if long else 5)
         check = Check(name, times["default"], times["chosen"])
         yield replace(check, reverted=check.chosen_s > _SLOWER * check.default_s), concerns
