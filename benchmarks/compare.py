@@ -14,7 +14,7 @@ import os
 import sys
 from pathlib import Path
 
-AREAS = ("gp", "mpc", "belief", "loop", "workbench", "cuda", "learn", "firmware")
+AREAS = ("gp", "mpc", "belief", "loop", "workbench", "optimize", "cuda", "learn", "firmware")
 
 
 def built_areas() -> list[str]:

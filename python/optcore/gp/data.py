@@ -34,8 +34,8 @@ def training_data(X: ArrayLike, y: ArrayLike) -> tuple[Array, Array, bool]:
     if values.ndim != 2 or len(values) != len(points) or values.shape[1] == 0:
         raise ShapeError(f"y: need ({len(points)},) or ({len(points)}, o), got {np.shape(y)}")
     for name, array in (("X", points), ("y", values)):
-        bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
-        if bad.size:
+        if not np.isfinite(array).all():
+            bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
             raise InferenceError(
                 f"{name}: row {bad[0]} holds NaN or infinity; leave such rows out",
                 rows=bad.tolist(),

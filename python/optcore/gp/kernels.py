@@ -113,13 +113,15 @@ class Leaf(Kernel):
         return type(self)(**given)
 
     def _expanded(self, name: str, dims: int) -> Array:
-        values = np.atleast_1d(np.asarray(getattr(self, name), dtype=np.float64))
-        if values.size not in (1, dims):
-            raise ShapeError(f"{name}: {values.size} numbers for {dims} inputs")
-        return np.ascontiguousarray(np.broadcast_to(values, (dims,)))
+        values = getattr(self, name)
+        if isinstance(values, tuple) and len(values) not in (1, dims):
+            raise ShapeError(f"{name}: {len(values)} numbers for {dims} inputs")
+        return np.full(dims, values, dtype=np.float64)
 
     def __post_init__(self) -> None:
         for name in self.order():
+            if type(value := getattr(self, name)) is float and 0 < value < np.inf:
+                continue  # as most are
             values = np.array(getattr(self, name), dtype=np.float64)
             many = name in self.per_input
             if values.ndim > int(many) or values.size == 0:

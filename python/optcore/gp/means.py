@@ -50,7 +50,7 @@ class PriorMean:
             return self.values
         if self.values.size not in (1, outputs):
             raise ShapeError(f"mean: {self.values.size} numbers for {outputs} outputs")
-        return np.ascontiguousarray(np.broadcast_to(self.values, (outputs,)))
+        return np.full(outputs, self.values)
 
     def at(self, X: Array, outputs: int) -> Array:
         """(n, o) at X (n, d)."""
@@ -59,7 +59,7 @@ class PriorMean:
             values = self.native(dims, outputs)
             assert values is not None
             constants, slopes = values[:outputs], values[outputs:]
-            level = np.broadcast_to(constants, (len(X), outputs))
+            level = np.full((len(X), outputs), constants)
             return level if slopes.size == 0 else level + X @ slopes.reshape(outputs, dims).T
         prior = np.asarray(self.function(X), dtype=np.float64)
         if prior.shape not in ((len(X),), (len(X), outputs)) or not np.all(np.isfinite(prior)):
