@@ -28,7 +28,7 @@ CXX_SOURCES = $(call find_sources,cpp cuda python/bindings tests benchmarks)
 help:
 	@echo "make run    run the robot among people and write out/report.html"
 	@echo "make test   build and run every test (make test-cpp, make test-python: one half)"
-	@echo "make bench AREA=gp|mpc|belief|loop|workbench|firmware [JSON=out.json] [QUICK=1] [CASE=text]   measure beside peers"
+	@echo "make bench AREA=gp|mpc|belief|loop|workbench|optimize|firmware [JSON=out.json] [QUICK=1] [CASE=text]   measure beside peers"
 	@echo "make bench-native   build and run the C++ benchmarks"
 	@echo "make lint   formatting, static analysis and types;   make format   mend the formatting"
 	@echo "make wheel  one wheel into dist/, checked;   make coverage   lines reached by the tests"
