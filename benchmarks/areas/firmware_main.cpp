@@ -9,17 +9,24 @@
 #include "model.hpp"
 #include "optcore/belief/discrete_filter.hpp"
 #include "optcore/gp/model.hpp"
-#include "optcore/mpc/condensed.hpp"
+#include "optcore/mpc/compact.hpp"
+#include "optcore/mpc/riccati.hpp"
 #include "plain.hpp"
+#include "small_mild.hpp"
+#include "small_plain.hpp"
+#include "small_state.hpp"
 #include "state.hpp"
 
 namespace {
 
 using Controller = optcore::mpc::CondensedController<float>;
+using Compact = optcore::mpc::CompactController<float>;
 constexpr std::size_t mpc_bytes = Controller::workspace(plain::tables);
-alignas(64) unsigned char memory[mpc_bytes];
+constexpr std::size_t small_bytes = Compact::workspace(small_plain::tables);
+alignas(64) unsigned char memory[mpc_bytes > small_bytes ? mpc_bytes : small_bytes];
 alignas(64) unsigned char gp_memory[optcore::gp::Model<float>::attached_workspace(model::tables)];
 Controller mpc;
+Compact small;
 optcore::gp::Model<float> gp;
 optcore::belief::DiscreteBayesFilter<float, 8> belief;
 
@@ -31,26 +38,53 @@ unsigned spent(std::uint32_t begin, std::uint32_t end) {
   return static_cast<unsigned>((begin - end) & 0xFFFFFFu) * TICK;
 }
 
-bool cold(const optcore::CondensedTables<float>& tables, const float* x0, const char* name,
-          bool first) {
-  optcore::Arena arena(memory, mpc_bytes);
-  mpc.attach(arena, tables);
+template <class Solver, class Tables>
+bool cold(Solver& solver, const Tables& tables, const float* x0, const char* before,
+          const char* name) {
+  optcore::Arena arena(memory, sizeof memory);
+  solver.attach(arena, tables);
   const std::uint32_t begin = ticks();
-  const auto info = mpc.solve(x0);
+  const auto info = solver.solve(x0);
   const unsigned count = spent(begin, ticks());
-  std::printf("%s\"%s\": %u", first ? "{\"cold\": {" : ", ", name, count);
+  std::printf("%s\"%s\": %u", before, name, count);
   return info.status == optcore::Status::ok;
 }
 
-void print_plan(const char* name, const float* x0, const optcore::CondensedTables<float>& tables) {
-  optcore::Arena arena(memory, mpc_bytes);
-  mpc.attach(arena, tables);
-  (void)mpc.solve(x0);
+template <class Solver, class Tables>
+void print_plan(Solver& solver, const char* name, const float* x0, const Tables& tables) {
+  optcore::Arena arena(memory, sizeof memory);
+  solver.attach(arena, tables);
+  (void)solver.solve(x0);
   std::printf("{\"u_%s\": [", name);
   for (int i = 0; i < 40; ++i) {
-    std::printf("%s%ld", i ? ", " : "", static_cast<long>(mpc.value(i) * 1e6f));
+    std::printf("%s%ld", i ? ", " : "", static_cast<long>(solver.value(i) * 1e6f));
   }
   std::puts("]}");
+}
+
+/// One stage of the backward recursion, 12 states and 4 inputs: the count of stages 2 .. 0 less
+/// that of stages 1 .. 0, with the same terminal stage.
+unsigned riccati_step() {
+  using Riccati = optcore::mpc::Riccati<float, 12, 4>;
+  alignas(64) static unsigned char room[48 * 1024];
+  static const float none[3 * 16] = {};
+  unsigned count[2];
+  for (int stages = 1; stages <= 2; ++stages) {
+    optcore::Arena arena(room, sizeof room);
+    Riccati::Data data;
+    Riccati riccati;
+    data.attach(arena, {.nx = 12, .nu = 4, .horizon = stages, .rows = 0});
+    riccati.attach(arena, data);
+    if (arena.overflowed()) return 0;
+    for (int k = 0; k <= stages; ++k) {
+      data.set_hessian(k, Q, R, nullptr);
+      if (k < stages) data.set_dynamics(k, A, B, nullptr);
+    }
+    const std::uint32_t begin = ticks();
+    if (!riccati.factorise(data, none, none, stages)) return 0;
+    count[stages - 1] = spent(begin, ticks());
+  }
+  return count[1] - count[0];
 }
 
 bool drive() {
@@ -82,15 +116,27 @@ int main() {
   systick(4) = 0xFFFFFFu;
   systick(8) = 0;
   systick(0) = 5;
-  bool ok = cold(plain::tables, x0_plain, "plain", true);
-  ok = cold(state::tables, x0_state, "state", false) && ok;
-  ok = cold(mild::tables, x0_mild, "mild", false) && ok;
-  std::printf("}, \"mpc_bytes\": %u}\n", static_cast<unsigned>(mpc_bytes + sizeof mpc));
+  bool ok = cold(mpc, plain::tables, x0_plain, "{\"cold\": {", "plain");
+  ok = cold(mpc, state::tables, x0_state, ", ", "state") && ok;
+  ok = cold(mpc, mild::tables, x0_mild, ", ", "mild") && ok;
+  ok = cold(small, small_plain::tables, x0_plain, ", ", "compact plain") && ok;
+  ok = cold(small, small_state::tables, x0_state, ", ", "compact state") && ok;
+  ok = cold(small, small_mild::tables, x0_mild, ", ", "compact mild") && ok;
+  std::printf("}, \"mpc_bytes\": %u, \"compact_bytes\": %u}\n",
+              static_cast<unsigned>(mpc_bytes + sizeof mpc),
+              static_cast<unsigned>(small_bytes + sizeof small));
   if (!ok) return 1;
-  print_plan("plain", x0_plain, plain::tables);
-  print_plan("state", x0_state, state::tables);
-  print_plan("mild", x0_mild, mild::tables);
+  print_plan(mpc, "plain", x0_plain, plain::tables);
+  print_plan(mpc, "state", x0_state, state::tables);
+  print_plan(mpc, "mild", x0_mild, mild::tables);
+  print_plan(small, "compact plain", x0_plain, small_plain::tables);
+  print_plan(small, "compact state", x0_state, small_state::tables);
+  print_plan(small, "compact mild", x0_mild, small_mild::tables);
   if (!drive()) return 2;
+
+  const unsigned riccati = riccati_step();
+  std::printf("{\"riccati\": %u}\n", riccati);
+  if (riccati == 0) return 6;
 
   optcore::Arena arena(gp_memory, sizeof gp_memory);
   if (optcore::failed(gp.attach(arena, model::tables)) || arena.overflowed()) return 3;

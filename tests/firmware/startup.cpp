@@ -6,7 +6,8 @@ extern "C" {
 extern std::uint32_t __stack_top, __data_load, __data_start, __data_end, __bss_start, __bss_end;
 using Entry = void (*)();
 extern Entry __init_array_start[], __init_array_end[];
-void initialise_monitor_handles();  // newlib's standard output over semihosting
+/// newlib's standard output over semihosting, where the program prints.
+[[gnu::weak]] void initialise_monitor_handles();
 void _init() {}
 void _fini() {}
 int main();
@@ -28,7 +29,7 @@ void Reset_Handler() {
   asm volatile("dsb\nisb" ::: "memory");
   for (std::uint32_t *from = &__data_load, *to = &__data_start; to < &__data_end;) *to++ = *from++;
   for (std::uint32_t* to = &__bss_start; to < &__bss_end;) *to++ = 0;
-  initialise_monitor_handles();
+  if (initialise_monitor_handles != nullptr) initialise_monitor_handles();
   for (Entry* entry = __init_array_start; entry != __init_array_end; ++entry) (*entry)();
   exit_with(main());
 }

@@ -30,6 +30,9 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("files", type=Path, metavar="FILE", nargs="+")
     parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", required=True)
     parser.add_argument("--scalar", choices=("float", "double"), default="float")
+    parser.add_argument(
+        "--compact", action="store_true", help="a tenth of the controller's flash, more time"
+    )
     parser.set_defaults(run=_run)
 
 
@@ -60,7 +63,9 @@ def _run(arguments: argparse.Namespace) -> int:
         if twice := given.keys() & kind.keys():
             raise ConfigError(f"{path}: a second {sorted(twice)[0]}; give one of each kind")
         given |= kind
-    report = export_firmware(arguments.output, **given, scalar=arguments.scalar)
+    report = export_firmware(
+        arguments.output, **given, scalar=arguments.scalar, compact=arguments.compact
+    )
     for part, size in report.tables.items():
         print(f"{part:12} {size / 1024:8.1f} KiB of constant tables ({report.scalar})")
     if report.condition is not None:

@@ -21,6 +21,7 @@ from optcore.gp import GaussianProcess
 from optcore.gp.data import numbers
 from optcore.gp.firmware import header as gp_header
 from optcore.mpc import OcpQp
+from optcore.mpc.compact import compact_header
 from optcore.mpc.condensed import condense
 from optcore.mpc.condensed import header as mpc_header
 
@@ -50,6 +51,7 @@ def export_firmware(
     transition: ArrayLike | None = None,
     prior: ArrayLike | None = None,
     scalar: str = "float",
+    compact: bool = False,
 ) -> Report:
     """Write a folder that compiles with a C++20 compiler alone.
 
@@ -65,6 +67,8 @@ def export_firmware(
         transition: (K, K) of the belief, element [i, j] = p(next = j | now = i).
         prior: (K,) of the belief; uniform when left out.
         scalar: "float" or "double".
+        compact: a tenth of the controller's flash for up to four times its instructions, and a GP's
+            rows unpadded; for bounds on states and inputs alone, and scalar or 16-byte registers.
 
     Raises:
         ConfigError: nothing to export; what condense() and gp.export_header() refuse; a folder that
@@ -78,7 +82,7 @@ def export_firmware(
         raise ConfigError("prior: only with a transition")
     E = _disturbance(disturbance, problem, gp)
     belief = None if transition is None else DiscreteBayesFilter(transition, prior=prior)
-    parts, texts, tables = source.Parts(scalar), dict[str, str](), dict[str, int]()
+    parts, texts, tables = source.Parts(scalar, compact=compact), dict[str, str](), dict[str, int]()
     condition, gain = None, np.zeros((0, 0))
     if problem is not None:
         condensed = condense(problem, E)
@@ -86,11 +90,15 @@ def export_firmware(
         condition = condensed.condition
         parts.states, parts.inputs = condensed.states, condensed.inputs
         parts.coupled, parts.rates = E is not None, problem.has_rates
-        texts["controller.hpp"], tables["controller"] = mpc_header(condensed, scalar=scalar)
+        texts["controller.hpp"], tables["controller"] = (
+            compact_header(problem, E, scalar=scalar)
+            if compact
+            else mpc_header(condensed, scalar=scalar)
+        )
     if gp is not None:
         parts.dims, parts.outputs = gp.X.shape[1], gp.Y.shape[1]
         parts.prior_variance = float(gp.kernel(gp.X, gp.X).diagonal().max())
-        texts["model.hpp"], tables["model"] = gp_header(gp, scalar=scalar)
+        texts["model.hpp"], tables["model"] = gp_header(gp, scalar=scalar, compact=compact)
     if belief is not None:
         matrix = np.asarray(transition, np.float64)
         start = np.full(len(matrix), 1 / len(matrix)) if prior is None else np.asarray(prior)

@@ -47,6 +47,8 @@ class Parts:
     """the GP's mean is the controller's disturbance"""
     rates: bool = False
     """the state ends with the last input"""
+    compact: bool = False
+    """tables of the controller are compact"""
     prior_variance: float = 0.0
     """of the GP's latent function"""
 
@@ -63,10 +65,15 @@ def roots(parts: Parts) -> list[str]:
     """Headers that the program includes."""
     return [
         "optcore/core/arena.hpp",
-        *_when(parts.states, "optcore/mpc/condensed.hpp", "optcore/mpc/condensed_tables.hpp"),
+        *_when(parts.states, *(f"optcore/mpc/{name}" for name in _headers(parts))),
         *_when(parts.dims, "optcore/gp/model.hpp", "optcore/gp/tables.hpp"),
         *_when(parts.hypotheses, "optcore/belief/discrete_filter.hpp"),
     ]
+
+
+def _headers(parts: Parts) -> tuple[str, str]:
+    kind = "compact" if parts.compact else "condensed"
+    return f"{kind}.hpp", f"{kind}_tables.hpp"
 
 
 def belief_tables(transition: _Floats, prior: _Floats, scalar: str) -> str:
@@ -154,6 +161,7 @@ def step_header(p: Parts, version: str) -> str:
 
 def step_source(p: Parts) -> str:
     real = p.scalar
+    controller = "CompactController" if p.compact else "CondensedController"
     return _text(
         [
             '#include "optcore_step.h"',
@@ -170,9 +178,9 @@ def step_source(p: Parts) -> str:
             *_when(
                 p.states,
                 "",
-                "optcore::mpc::CondensedController<Real> mpc;",
+                f"optcore::mpc::{controller}<Real> mpc;",
                 "constexpr std::size_t mpc_bytes =",
-                "    optcore::mpc::CondensedController<Real>::workspace(controller::tables);",
+                f"    optcore::mpc::{controller}<Real>::workspace(controller::tables);",
                 "alignas(64) unsigned char mpc_memory[mpc_bytes];",
             ),
             *_when(
@@ -234,9 +242,9 @@ def step_source(p: Parts) -> str:
                 "  bool known = true;",
                 "  for (Real q : in->query) known = known && optcore::is_finite(q);",
                 "  const Real nowhere[OPTCORE_DIMS] = {};",
-                "  gp.predict({known ? in->query : nowhere, 1, OPTCORE_DIMS, OPTCORE_DIMS},",
-                "             {out->mean, 1, OPTCORE_OUTPUTS, OPTCORE_OUTPUTS},",
-                "             {&out->variance, 1});",
+                "  constexpr auto kernel = optcore::KernelFamily(model::tables.family);",
+                "  gp.predict_as<kernel>({known ? in->query : nowhere, OPTCORE_DIMS},",
+                "                        {out->mean, OPTCORE_OUTPUTS}, out->variance);",
                 "  for (Real m : out->mean) known = known && optcore::is_finite(m);",
                 "  if (!known) {  // as far from all data: the prior",
                 "    note(Status::not_finite, &status);",

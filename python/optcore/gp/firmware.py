@@ -32,24 +32,33 @@ COMPOSITE = 4
 
 
 def export_header(
-    gp: GaussianProcess, path: str | Path, *, name: str = "model", scalar: str = "float"
+    gp: GaussianProcess,
+    path: str | Path,
+    *,
+    name: str = "model",
+    scalar: str = "float",
+    compact: bool = False,
 ) -> int:
     """Write the tables that gp::Model::attach() answers from; returns their size in bytes.
 
     Args, Raises: as header(); path: of the file.
     """
-    text, size = header(gp, name=name, scalar=scalar)
+    text, size = header(gp, name=name, scalar=scalar, compact=compact)
     replace_file(path, lambda file: file.write(text.encode()))
     return size
 
 
-def header(gp: GaussianProcess, *, name: str = "model", scalar: str = "float") -> tuple[str, int]:
+def header(
+    gp: GaussianProcess, *, name: str = "model", scalar: str = "float", compact: bool = False
+) -> tuple[str, int]:
     """The tables as C++, and their size in bytes.
 
     Args:
         gp: fitted, with a constant or linear mean.
         name: its namespace, a C++ identifier.
         scalar: "float" or "double".
+        compact: rows padded to four numbers, no more: for microcontrollers. Where registers are
+            wider (AVX), attach() refuses such tables.
 
     Raises:
         ConfigError: a mean function, a name that is none, another scalar, a number beyond it.
@@ -59,7 +68,7 @@ def header(gp: GaussianProcess, *, name: str = "model", scalar: str = "float") -
     constants = gp.constants()
     n, dims = constants.X.shape
     outputs = constants.Y.shape[1]
-    stride = padded(n)
+    stride = -(-n // 4) * 4 if compact else padded(n)
     covariance = gp.kernel(constants.X)
     covariance[np.diag_indices(n)] += constants.noise
     if constants.point_noise is not None:

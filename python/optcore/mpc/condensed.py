@@ -200,18 +200,49 @@ def _solve(factor: tuple[_Floats, bool], hessian: _Long, right: _Long) -> _Long:
     return x
 
 
+def check_condition(p: CondensedProblem, scalar: str) -> None:
+    """
+    Raises:
+        ConfigError: `scalar` cannot carry its Hessian or its equalities.
+    """
+    limit = 1 / float(np.finfo(SCALARS[scalar][0]).eps)
+    if p.condition > limit:
+        raise ConfigError(
+            f"problem: the condensed Hessian's condition {p.condition:.1e} is too large for "
+            f"{scalar} (at most {limit:.0e}); shorten the horizon, stabilise the model by "
+            "feedback, scale the inputs, or export double"
+        )
+    equal = p.low == p.high
+    if equal.any():
+        fixed = float(np.linalg.cond(p.gram[np.ix_(equal, equal)]))
+        if fixed > 0.1 * limit:
+            raise ConfigError(
+                f"problem: the condition {fixed:.1e} of its equalities is too large for {scalar} "
+                f"(at most {0.1 * limit:.0e}); leave them a margin, or export double"
+            )
+
+
 def export_header(
     problem: OcpQp | CondensedProblem,
     path: str | Path,
     *,
     name: str = "controller",
     scalar: str = "float",
+    compact: bool = False,
 ) -> int:
     """Write the tables that mpc::CondensedController answers from; returns their size in bytes.
 
-    Args, Raises: as header(); path: of the file.
+    Args, Raises: as header(); path: of the file; compact: for mpc::CompactController, see
+        compact_header().
     """
-    text, size = header(problem, name=name, scalar=scalar)
+    if compact:
+        if isinstance(problem, CondensedProblem):
+            raise ConfigError("problem: compact tables are made of the OcpQp itself")
+        from optcore.mpc.compact import compact_header
+
+        text, size = compact_header(problem, name=name, scalar=scalar)
+    else:
+        text, size = header(problem, name=name, scalar=scalar)
     replace_file(path, lambda file: file.write(text.encode()))
     return size
 
@@ -233,21 +264,7 @@ def header(
     check_name(name)
     check_scalar(scalar)
     p = problem if isinstance(problem, CondensedProblem) else condense(problem)
-    limit = 1 / float(np.finfo(SCALARS[scalar][0]).eps)
-    if p.condition > limit:
-        raise ConfigError(
-            f"problem: the condensed Hessian's condition {p.condition:.1e} is too large for "
-            f"{scalar} (at most {limit:.0e}); shorten the horizon, stabilise the model by "
-            "feedback, scale the inputs, or export double"
-        )
-    equal = p.low == p.high
-    if equal.any():
-        fixed = float(np.linalg.cond(p.gram[np.ix_(equal, equal)]))
-        if fixed > 0.1 * limit:
-            raise ConfigError(
-                f"problem: the condition {fixed:.1e} of its equalities is too large for {scalar} "
-                f"(at most {0.1 * limit:.0e}); leave them a margin, or export double"
-            )
+    check_condition(p, scalar)
     values, stride = len(p.offset), padded(len(p.offset))
     wide = [(0, 0), (0, stride - values)]
     unit = p.unit

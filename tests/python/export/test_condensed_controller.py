@@ -14,6 +14,7 @@ import pytest
 from optcore._header import padded
 from optcore.export import include_dir
 from optcore.mpc import OcpQp, QpSolver, SoftRows, TerminalSet
+from optcore.mpc.compact import compact_tables
 from optcore.mpc.condensed import CondensedProblem, condense
 
 DRIVER = Path(__file__).with_name("condensed_driver.cpp")
@@ -67,15 +68,24 @@ def tables_of(p: CondensedProblem, solves: int, dtype: Any) -> bytes:
         np.pad(p.high / unit, wide[1], constant_values=np.inf),
         np.pad(p.gram / np.outer(unit, unit), wide), np.pad(unit, wide[1], constant_values=1),
     ]  # fmt: skip
-    sizes = (p.states, p.inputs, p.horizon, p.disturbances, values, stride, p.capacity, solves, 0)
-    return struct.pack("9i", *sizes) + b"".join(a.astype(dtype).tobytes() for a in arrays)
+    sizes = (p.states, p.inputs, p.horizon, p.disturbances, values, stride, p.capacity, solves)
+    return struct.pack("8i", *sizes) + b"".join(a.astype(dtype).tobytes() for a in arrays)
 
 
+def compact_tables_of(problem: OcpQp, solves: int, dtype: Any) -> bytes:
+    sizes, arrays, _ = compact_tables(problem)
+    numbers = b"".join(array.astype(dtype).tobytes() for array in arrays.values())
+    return struct.pack("9i", *sizes, solves) + numbers
+
+
+@pytest.mark.parametrize("compact", [False, True])
 @pytest.mark.parametrize(("scalar", "margin"), [("float", 5e-3), ("double", 1e-3)])
 def test_the_robot_answers_as_the_host(
-    scalar: str, margin: float, tmp_path: Path, cxx: str
+    scalar: str, margin: float, compact: bool, tmp_path: Path, cxx: str
 ) -> None:
-    count = 300
+    seeds = range(300)
+    if compact:  # bounds alone
+        seeds = [seed for seed in seeds if KINDS[seed % len(KINDS)] in ("bounds", "units")]
     program = tmp_path / "driver"
     flags = [
         "-std=c++20",
@@ -83,14 +93,17 @@ def test_the_robot_answers_as_the_host(
         "-Wno-psabi",
         "-fsanitize=address,undefined",
         f"-DSCALAR={scalar}",
+        *(["-DCOMPACT"] if compact else []),
     ]
     subprocess.run([cxx, *flags, f"-I{include_dir()}", str(DRIVER), "-o", program], check=True)
     dtype = np.float32 if scalar == "float" else np.float64
     stream, asked = [], []
-    for seed in range(count):
+    for seed in seeds:
         problem, unit = random_problem(seed)
         p = condense(problem)
-        stream.append(tables_of(p, STATES, dtype))
+        stream.append(
+            compact_tables_of(problem, STATES, dtype) if compact else tables_of(p, STATES, dtype)
+        )
         rng = np.random.default_rng(10_000 + seed)
         for _ in range(STATES):
             x0 = (0.7 * rng.normal(size=problem.nx) * unit).astype(dtype)

@@ -49,7 +49,8 @@ class Model {
 
   /// Answers from constant tables, which stay where they are (flash); only scratch is cut. Such a
   /// model cannot be fitted, grown or shrunk. Call on Arena::measure() first, as bind().
-  /// @return invalid_argument: a composite kernel that is no tree
+  /// @return invalid_argument: a composite kernel that is no tree, or compact tables whose rows are
+  ///         shorter than this compilation's registers
   [[nodiscard]] OPTCORE_HD Status attach(Arena& arena, const Tables<T>& tables) noexcept;
   /// Bytes that attach() cuts, a constant expression.
   [[nodiscard]] static constexpr std::size_t attached_workspace(const Tables<T>& tables) noexcept {
@@ -95,6 +96,15 @@ class Model {
   /// @param queries (m, d)   @param mean (m, outputs)   @param variance (m,), >= 0
   OPTCORE_HD void predict(MatrixView<const T> queries, MatrixView<T> mean,
                           VectorView<T> variance) noexcept;
+
+  /// predict() of one query by a model whose kernel is known to be of family F when the program is
+  /// compiled, as firmware's is: nothing else is then linked.
+  /// @param query (d,)   @param mean (outputs,)
+  template <KernelFamily F>
+  OPTCORE_HD void predict_as(VectorView<const T> query, VectorView<T> mean, T& variance) noexcept {
+    predict_one<F>(query, mean, variance);
+    add_linear_mean({query.data, 1, query.size, query.size}, {mean.data, 1, mean.size, mean.size});
+  }
 
   /// Posterior means (m, outputs) and covariance (m, m) of the latent function.
   /// @param scratch  joint_scratch(m) numbers, 64-byte aligned.

@@ -7,7 +7,7 @@ namespace optcore::inline OPTCORE_ISA::gp {
 
 /// A fitted Gaussian process as constant tables, as optcore.gp.export_header (Python) writes them
 /// for firmware; Model::attach() answers from them. Rows are padded to `stride`, a multiple of the
-/// widest register, so that any instruction set may read them.
+/// widest register, so that any instruction set may read them; of four numbers in compact tables.
 template <class T>
 struct Tables {
   int family;  ///< as KernelFamily

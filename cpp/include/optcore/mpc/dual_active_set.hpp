@@ -32,7 +32,7 @@ class DualActiveSet {
     size_ = size;
     capacity_ = capacity;
     const auto c = static_cast<std::size_t>(capacity);
-    set_ = arena.array<int>(c);
+    set_ = arena.array<int>(2 * c);
     place_ = arena.array<int>(static_cast<std::size_t>(size));
     lower_ = arena.array<T>(c * c);
     pivot_ = arena.array<T>(c);
@@ -47,6 +47,16 @@ class DualActiveSet {
     if (rows_ != nullptr) reset();
   }
 
+  /// Gamma as an operator, where its rows are too many to keep: y <- y - sum_k weight[k] times the
+  /// row of constraint[k], over k < count and over the `gone` from `capacity` on. row(i) then gives
+  /// a row of which i and the working set's entries are asked, and only until the next one.
+  using Subtract = void (*)(void* gram, const int* constraint, const T* weight, int count,
+                            int capacity, int gone, T* y);
+  constexpr void set_operator(void* gram, Subtract subtract) noexcept {
+    gram_ = gram;
+    subtract_ = subtract;
+  }
+
   /// Forgets the working set.
   constexpr void reset() noexcept {
     count_ = gone_ = 0;
@@ -58,6 +68,9 @@ class DualActiveSet {
   /// Constraint k < count() of the working set, and its multiplier: >= 0 at its upper side.
   [[nodiscard]] int active(int k) const noexcept { return set_[k]; }
   [[nodiscard]] T multiplier(int k) const noexcept { return lambda_[k]; }
+  /// (count(),) each.
+  [[nodiscard]] const int* working_set() const noexcept { return set_; }
+  [[nodiscard]] const T* multipliers() const noexcept { return lambda_; }
   /// After primal_infeasible: the certificate's entry, sum_k p_k G_k = 0 and its bounds contradict.
   [[nodiscard]] T ray(int k) const noexcept { return target_[k]; }
   /// True when the last call left out a constraint that contradicts the set by no more than the
@@ -267,6 +280,7 @@ class DualActiveSet {
       apply(violation);
       return;
     }
+    set_[capacity_ + gone_] = set_[r];
     rows_[capacity_ + gone_] = rows_[r];
     change_[capacity_ + gone_] = change;
     ++gone_;
@@ -379,6 +393,9 @@ class DualActiveSet {
     constexpr int W = native_lanes<T>;
     int worst = -1, i = 0;
     violation = 0;
+    if (subtract_ != nullptr && any_change()) {
+      subtract_(gram_, set_, change_, count_, capacity_, gone_, y_);
+    }
     for (; i + 4 * W <= size_; i += 4 * W) apply_block<4>(i, violation, worst);
     for (; i < size_; i += W) apply_block<1>(i, violation, worst);
     for (int k = 0; k < count_; ++k) {
@@ -394,6 +411,12 @@ class DualActiveSet {
     return worst;
   }
 
+  [[nodiscard]] bool any_change() const noexcept {
+    bool any = gone_ > 0;
+    for (int k = 0; k < count_; ++k) any = any || change_[k] != 0;
+    return any;
+  }
+
   template <int R>
   void apply_block(int i, T& violation, int& worst) noexcept {
     using P = Pack<T>;
@@ -404,8 +427,10 @@ class DualActiveSet {
       const P weight = P::broadcast(change_[k]);
       for (int r = 0; r < R; ++r) y[r] = fnma(P::load(rows_[k] + i + r * W), weight, y[r]);
     };
-    for (int k = 0; k < count_; ++k) add(k);
-    for (int k = capacity_; k < capacity_ + gone_; ++k) add(k);
+    if (subtract_ == nullptr) {
+      for (int k = 0; k < count_; ++k) add(k);
+      for (int k = capacity_; k < capacity_ + gone_; ++k) add(k);
+    }
     P excess = P::zero();
     for (int r = 0; r < R; ++r) {
       y[r].store(y_ + i + r * W);
@@ -430,6 +455,8 @@ class DualActiveSet {
   T* change_ = nullptr;  ///< of the multipliers since then: the set, then those that left
   signed char* side_ = nullptr;
   const T** rows_ = nullptr;
+  void* gram_ = nullptr;
+  Subtract subtract_ = nullptr;
   const T *low_ = nullptr, *high_ = nullptr;
 };
 

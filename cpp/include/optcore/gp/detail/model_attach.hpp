@@ -15,6 +15,7 @@ OPTCORE_HD Status Model<T>::attach(Arena& arena, const Tables<T>& tables) noexce
                                       {tables.parameters, tables.parameter_count}, tables.dims);
     if (failed(set)) return set;
   }
+  if (tables.stride < linalg::padded<T>(tables.points)) return Status::invalid_argument;
   // Queries only read what these views name; fit(), append() and drop() refuse.
   const auto table = [](const T* data) { return const_cast<T*>(data); };
   attached_ = true;
