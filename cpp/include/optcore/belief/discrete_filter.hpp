@@ -7,6 +7,15 @@ namespace optcore::inline OPTCORE_ISA::belief {
 /// Discrete Bayes filter over at most `Capacity` states with everything inside the object.
 /// A step that fails leaves the belief as it was; a setup() that fails leaves a filter without
 /// states. See discrete.hpp for the arguments.
+///
+/// ```cpp
+/// optcore::belief::DiscreteBayesFilter<float, 4> filter;
+/// const float moves[] = {0.9f, 0.1f, 0.2f, 0.8f};  // p(next = j | now = i)
+/// assert(!failed(filter.setup({moves, 2, 2, 2})));
+/// const float seen[] = {std::log(0.5f), std::log(0.25f)};  // of the observation under each
+/// assert(!failed(filter.step({seen, 2})));
+/// assert(std::abs(filter.probabilities()[0] - 0.275f / 0.3875f) < 1e-6f);
+/// ```
 template <class T, int Capacity>
 class DiscreteBayesFilter {
  public:

@@ -22,6 +22,19 @@ struct LikelihoodOutput {
 /// covariance itself is computed again from the inputs, which costs O(n^2 d) beside O(n^3).
 ///
 /// Source: Rasmussen & Williams, Gaussian Processes for Machine Learning (2006), equation 5.9.
+///
+/// ```cpp
+/// alignas(64) unsigned char memory[4096];
+/// optcore::Arena arena(memory, sizeof memory);
+/// optcore::gp::Likelihood<double> likelihood;
+/// likelihood.bind(arena, /*points=*/1, /*dims=*/1, /*outputs=*/1, /*gradient=*/false);
+/// const double X[] = {0}, Y[] = {2}, scale[] = {1};
+/// optcore::gp::LikelihoodOutput<double> out;
+/// assert(!failed(likelihood.evaluate({X, 1, 1, 1}, {Y, 1, 1, 1},
+///                                    {.length_scales = {scale, 1}, .noise = 1}, false, out)));
+/// const double expected = -1 - 0.5 * std::log(4 * 3.141592653589793);  // log N(2; 0, 2)
+/// assert(std::abs(out.value - expected) < 1e-9);
+/// ```
 template <class T>
 class Likelihood {
  public:

@@ -18,6 +18,19 @@ namespace optcore::inline OPTCORE_ISA::gp {
 /// uses scratch of the model, so one thread at a time may call it.
 ///
 /// Source: Rasmussen & Williams, Gaussian Processes for Machine Learning (2006), algorithm 2.1.
+///
+/// ```cpp
+/// alignas(64) unsigned char memory[4096];
+/// optcore::Arena arena(memory, sizeof memory);
+/// optcore::gp::Model<double> gp;
+/// gp.bind(arena, /*capacity=*/8, /*dims=*/1, /*outputs=*/1);
+/// assert(!arena.overflowed());
+/// const double X[] = {0, 1}, Y[] = {1, 3}, scale[] = {0.1};
+/// assert(!failed(gp.fit({X, 2, 1, 1}, {Y, 2, 1, 1}, {.length_scales = {scale, 1}, .noise = 1})));
+/// double mean, variance;
+/// gp.predict({X, 1, 1, 1}, {&mean, 1, 1, 1}, {&variance, 1});
+/// assert(std::abs(mean - 0.5) < 1e-9 && std::abs(variance - 0.5) < 1e-9);
+/// ```
 template <class T>
 class Model {
  public:

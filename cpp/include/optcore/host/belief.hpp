@@ -32,6 +32,14 @@ namespace optcore::host {
 
 /// Discrete Bayes filter of run-time size; see optcore/belief/discrete.hpp for each argument.
 /// All memory is taken by the constructor; a call that fails leaves the belief as it was.
+///
+/// ```cpp
+/// optcore::host::DiscreteFilter filter(/*states=*/2, /*with_transition=*/false);
+/// assert(!failed(filter.set_switching(0.1)));
+/// const double seen[] = {std::log(0.9), std::log(0.3)};
+/// assert(!failed(filter.step({seen, 2})));
+/// assert(std::abs(filter.probabilities()[0] - 0.75) < 1e-12);
+/// ```
 class DiscreteFilter {
  public:
   /// @throws std::bad_alloc. Starts from a uniform belief; `with_transition` makes room for a

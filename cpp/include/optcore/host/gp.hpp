@@ -35,6 +35,15 @@ struct GpLikelihood {
 
 /// Exact Gaussian process at run-time sizes: gp::Model for the instruction set of this machine,
 /// owning its memory. One thread at a time; no call but the constructor allocates.
+///
+/// ```cpp
+/// optcore::host::GaussianProcess gp(/*capacity=*/100, /*dims=*/1, /*outputs=*/1,
+/// /*with_inverse=*/true); const double X[] = {0, 1}, Y[] = {1, 3}, scale[] = {0.1};
+/// assert(!failed(gp.fit({X, 2, 1, 1}, {Y, 2, 1, 1}, {.length_scales = {scale, 1}, .noise = 1})));
+/// double mean, variance;
+/// assert(!failed(gp.predict({X, 1, 1, 1}, {&mean, 1, 1, 1}, {&variance, 1})));
+/// assert(std::abs(mean - 0.5) < 1e-9 && std::abs(variance - 0.5) < 1e-9);
+/// ```
 class GaussianProcess {
  public:
   /// @param with_inverse  hold L^-1 too: twice the memory, faster variances of single points.

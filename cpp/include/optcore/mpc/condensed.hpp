@@ -75,6 +75,23 @@ class TableGram {
 ///
 /// Source: Arnström, Bemporad & Axehill, IEEE TAC 67(8) (2022); condensing as in Borrelli,
 /// Bemporad & Morari, Predictive Control (2017), section 8.2.
+///
+/// ```cpp
+/// // x1 = x0 + u, cost (u^2 + x1^2) / 2, |u| <= 1/4; optcore.mpc.export_header writes such tables
+/// constexpr float inf = optcore::infinity<float>();
+/// alignas(64) static const float response[16] = {-0.5f}, offset[16] = {}, gram[16] = {0.5f};
+/// alignas(64) static float low[16], high[16], unit[16];
+/// for (int i = 0; i < 16; ++i) low[i] = -inf, high[i] = inf, unit[i] = 1;
+/// low[0] = -0.25f, high[0] = 0.25f;
+/// const optcore::CondensedTables<float> tables = {1,        1,      1,   0,    1,    16,  2,
+///                                                 response, offset, low, high, gram, unit};
+/// alignas(64) unsigned char memory[4096];
+/// optcore::Arena arena(memory, sizeof memory);
+/// optcore::mpc::CondensedController<float> mpc;
+/// mpc.attach(arena, tables);
+/// const float x0 = 2;
+/// assert(!failed(mpc.solve(&x0).status) && mpc.u(0, 0) == -0.25f);
+/// ```
 template <class T, class Gram = TableGram<T>>
 class CondensedController {
  public:

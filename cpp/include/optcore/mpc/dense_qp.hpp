@@ -23,6 +23,17 @@ namespace optcore::inline OPTCORE_ISA::mpc {
 /// Sources: as DualActiveSet; Bemporad, "A numerically stable solver for positive semidefinite
 /// quadratic programs based on nonnegative least squares", IEEE TAC 63(2) (2018) for the proximal
 /// iterations.
+///
+/// ```cpp
+/// alignas(64) static unsigned char memory[8192];
+/// optcore::Arena arena(memory, sizeof memory);
+/// optcore::mpc::DenseQp<double> qp;  // min (x - 1)^2 / 2 + (y - 2)^2 / 2, x + y <= 1
+/// qp.attach(arena, {.variables = 2, .rows = 1, .box = false, .kept = 0});
+/// const double P[] = {1, 0, 0, 1}, G[] = {1, 1};
+/// qp.q()[0] = -1, qp.q()[1] = -2, qp.row_high()[0] = 1;
+/// assert(!failed(qp.factor(P, G)) && !failed(qp.solve(/*warm=*/false).status));
+/// assert(std::abs(qp.x()[0]) < 1e-9 && std::abs(qp.x()[1] - 1) < 1e-9);
+/// ```
 template <class T>
 class DenseQp {
  public:

@@ -17,6 +17,23 @@ namespace optcore::inline OPTCORE_ISA::mpc {
 ///
 /// Nx and Nu greater than zero are compile-time sizes; zero takes them from OcpSize. All memory is
 /// cut from an arena once; solve() never allocates, throws or runs longer than its iteration cap.
+///
+/// ```cpp
+/// alignas(64) static unsigned char memory[32768];
+/// optcore::Arena arena(memory, sizeof memory);
+/// optcore::mpc::OcpSolver<float, 1, 1> solver;
+/// solver.attach(arena, {.nx = 1, .nu = 1, .horizon = 4, .rows = 0});
+/// const float one = 1, none = 0, least = -0.5f, most = 0.5f, x0 = 5;
+/// for (int k = 0; k <= 4; ++k) {  // x+ = x + u, cost sum u^2 / 2 + x_4^2 / 2
+///   solver.data().set_hessian(k, k == 4 ? &one : &none, &one, nullptr);
+///   if (k == 4) break;
+///   solver.data().set_dynamics(k, &one, &one, nullptr);
+///   solver.data().set_input_bounds(k, &least, &most);
+/// }
+/// solver.set_x0(&x0);  // each period
+/// const optcore::OcpInfo info = solver.solve(/*warm=*/true);
+/// assert(!failed(info.status) && std::abs(solver.u(0)[0] + 0.5f) < 1e-4f);
+/// ```
 template <class T, int Nx = 0, int Nu = 0>
 class OcpSolver {
  public:
