@@ -19,6 +19,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from optcore import _native
+from optcore.algorithm_optimizer.blas import one_blas_thread
 from optcore.errors import OptcoreError
 from optcore.gp import RBF, Matern, SparseGaussianProcess
 
@@ -67,6 +68,19 @@ def approximate(
             ErrorBound counts it.
         most: inducing inputs that are still worth it.
     """
+    with one_blas_thread():
+        return _approximate(kernel, noise, mean, X, y, threshold, most)
+
+
+def _approximate(
+    kernel: _Kernel,
+    noise: float,
+    mean: float | _Floats,
+    X: _Floats,
+    y: _Floats,
+    threshold: float,
+    most: int,
+) -> tuple[SparseGaussianProcess, ErrorBound] | None:
     n, power = len(X), kernel.variance
     if noise < 1e-8 * power or most < 2 or n < 4 * _HELD_OUT:
         return None

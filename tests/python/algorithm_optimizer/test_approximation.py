@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from optcore.algorithm_optimizer import GPInferenceOptimizer, OptimizationConfig
 from optcore.algorithm_optimizer.approximation import approximate, bound_error
+from optcore.algorithm_optimizer.blas import one_blas_thread
 from optcore.gp import RBF, GaussianProcess, Matern, SparseGaussianProcess
 
 PARAMS = {"length_scale": 1.0, "variance": 1.0, "noise": 1e-2}
@@ -101,3 +102,20 @@ def test_an_error_without_a_bound_is_said(caplog: pytest.LogCaptureFixture) -> N
         gp.predict(X, y, Z, PARAMS)
     assert "no bound on the error" in caplog.text
     assert gp.statistics().unverified == 1
+
+
+def test_blas_has_its_threads_again_afterwards() -> None:
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+
+    def threads() -> list[int]:
+        found = threadpoolctl.threadpool_info()
+        return [one["num_threads"] for one in found if one["user_api"] == "blas"]
+
+    with one_blas_thread():
+        assert set(threads()) == {1}
+        inside = threads()
+    before = threads()
+    X, y, _ = problem(600)
+    approximate(RBF(2.0), 1e-2, 0.0, X, y, threshold=1e-4, most=300)
+    assert threads() == before
+    assert len(inside) == len(before)

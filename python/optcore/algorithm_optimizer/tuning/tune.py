@@ -63,7 +63,7 @@ def tune(
 _SLOWER = 1.03  # ratio of times, twice in a row, that no clock on a shared machine makes up
 _CACHE = ("gp_cache", "gp_cache_mb")
 _FIT = ("gp_approximate_from",)
-_LOOP = ("mpc_method", "mpc_warm_start", "mpc_tolerance", "belief_single_from", "belief_cache")
+_LOOP = ("mpc_method", "mpc_warm_start", "mpc_tolerance")
 
 
 def _checks(chosen: Settings, goal: Goal) -> Iterator[tuple[Check, tuple[str, ...]]]:
