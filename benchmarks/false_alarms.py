@@ -110,7 +110,7 @@ def peers() -> dict[str, Rule]:
         from pytest_benchmark.utils import PercentageRegressionCheck
 
         def fails(field: str) -> Rule:
-            figure = {"mean": np.mean, "median": np.median, "min": np.min}[field]
+            figure: Any = {"mean": np.mean, "median": np.median, "min": np.min}[field]
             check = PercentageRegressionCheck(field, 10)
             return lambda pair: bool(
                 check.fails({field: float(figure(pair.after))}, {field: float(figure(pair.before))})

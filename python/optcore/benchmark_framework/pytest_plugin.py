@@ -62,7 +62,7 @@ class _Session:
         from optcore.benchmark_framework import BenchmarkConfig, BenchmarkFramework
 
         folder = config.getoption("--optcore-directory")
-        changes = {"output_directory": folder} if folder else {}
+        changes: dict[str, Any] = {"output_directory": str(folder)} if folder else {}
         self.framework: BenchmarkFramework = BenchmarkFramework(BenchmarkConfig(**changes))
 
 
@@ -80,7 +80,7 @@ def optcore_benchmark(request: pytest.FixtureRequest) -> Callable[..., Benchmark
     marker = request.node.get_closest_marker(_MARK)
     given = dict(marker.kwargs) if marker else {}
     limits = {key: given.pop(key) for key in _LIMITS if key in given}
-    settings = {_SETTINGS.get(key, key): value for key, value in given.items()}
+    settings: dict[str, Any] = {_SETTINGS.get(k) or str(k): v for k, v in given.items()}
     beside = hasattr(config, "workerinput")  # pytest-xdist: others run at the same time
     used: dict[str, int] = {}
 

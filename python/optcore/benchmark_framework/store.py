@@ -28,11 +28,11 @@ from optcore.benchmark_framework.environment import machine_id
 from optcore.benchmark_framework.summary import BenchmarkSummary
 from optcore.errors import ConfigError
 
-__all__ = ["ResultStore", "file_name", "new_run"]
+__all__ = ["ResultStore", "file_name", "load_summary", "new_run", "point_of"]
 
 _POINT = (
     "run", "name", "median_time", "ci_low", "ci_high", "min_time", "mean_time", "p99",
-    "iterations", "success_rate", "outcome", "regression_status", "regression_ratio",
+    "iterations", "success_rate", "outcome", "regression_status", "regression_ratio", "rounds",
 )  # fmt: skip
 
 
@@ -99,16 +99,9 @@ class ResultStore:
         return self.folder / "history" / f"{file_name(name)}.jsonl"
 
     def _append(self, summary: BenchmarkSummary, run: str, commit: str | None) -> None:
-        values = summary.to_dict()
-        if values["median_time"] is None:
+        point = point_of(summary, run, commit)
+        if point["median_time"] is None:
             return  # nothing succeeded: no point on a line of times
-        environment = summary.environment
-        point = {key: values[key] for key in _POINT} | {
-            "run": run,
-            "time": environment.get("time"),
-            "commit": commit if commit is not None else environment.get("git"),
-            "machine": machine_id(environment),
-        }
         path = self._history_path(summary.name)
         path.parent.mkdir(parents=True, exist_ok=True)
         with _locked(path.parent / ".lock"):
@@ -152,6 +145,17 @@ class ResultStore:
 
     def _baseline_folder(self, name: str) -> Path:
         return self.baselines / file_name(name)
+
+
+def point_of(summary: BenchmarkSummary, run: str = "", commit: str | None = None) -> dict[str, Any]:
+    """A run as a point of a timeline."""
+    values, environment = summary.to_dict(), summary.environment
+    return {key: values[key] for key in _POINT} | {
+        "run": run,
+        "time": environment.get("time"),
+        "commit": commit if commit is not None else environment.get("git"),
+        "machine": machine_id(environment),
+    }
 
 
 def _point(line: str) -> dict[str, Any] | None:

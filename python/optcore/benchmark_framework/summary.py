@@ -84,6 +84,8 @@ class BenchmarkSummary:
     environment: dict[str, Any] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    rounds: tuple[float, ...] = ()
+    """medians of the visits, where a history visited its commit several times"""
     run: str = ""
     """under which the run is stored"""
     cold: BenchmarkSummary | None = None
@@ -133,7 +135,7 @@ class BenchmarkSummary:
         for name in _NAN_FIELDS:
             if given.get(name) is None:
                 given[name] = math.nan
-        for name in ("profile", "notes"):
+        for name in ("profile", "notes", "rounds"):
             given[name] = tuple(given.get(name) or ())
         if given.get("regression_interval") is not None:
             given["regression_interval"] = tuple(given["regression_interval"])

@@ -27,19 +27,23 @@ class Timeline:
 
     @functools.cached_property
     def changes(self) -> list[Change]:
-        """Change points of the medians; `index` counts `points`.
+        """Change points of the medians, or of each round's where a run had several; `index`
+        counts `points`.
 
         Repeated runs of one commit stand together, and a change lies between commits, unless
         the tree was dirty or unknown.
         """
         shown = self.points[-_LATEST:]
         offset = len(self.points) - len(shown)
+        commits = _groups(shown)
+        rounds = [point.get("rounds") or [point["median_time"]] for point in shown]
+        owner = [i for i, medians in enumerate(rounds) for _ in medians]
         found = change_points(
-            [float(p["median_time"]) for p in shown],
-            groups=_groups(shown),
+            [float(median) for medians in rounds for median in medians],
+            groups=[commits[i] for i in owner],
             min_ratio=self.min_ratio,
         )
-        return [Change(c.index + offset, c.before, c.after, c.p_value) for c in found]
+        return [Change(owner[c.index] + offset, c.before, c.after, c.p_value) for c in found]
 
     def __len__(self) -> int:
         return len(self.points)

@@ -7,12 +7,23 @@ import sys
 from collections.abc import Sequence
 
 from optcore import __version__
-from optcore.cli import cache, doctor, evaluate, export, load, profile, run, serve
+from optcore.cli import (
+    bench,
+    cache,
+    doctor,
+    evaluate,
+    export,
+    load,
+    profile,
+    report,
+    run,
+    serve,
+)
 from optcore.errors import OptcoreError
 
 __all__ = ["main"]
 
-_COMMANDS = (run, evaluate, profile, load, serve, export, cache, doctor)
+_COMMANDS = (run, evaluate, profile, bench, report, load, serve, export, cache, doctor)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
