@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from areas.workbench import cache, memory, profiler
+from areas.workbench import cache, load, memory, profiler
 from harness import Case
 
 __all__ = ["cases"]
 
 
 def cases() -> list[Case]:
-    return [*profiler.cases(), *memory.cases(), *cache.cases()]
+    return [*profiler.cases(), *memory.cases(), *cache.cases(), *load.cases()]
