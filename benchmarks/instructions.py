@@ -23,6 +23,14 @@ CALLS = {
     "gp/cholesky/n64": ("gp_probe", "cholesky", "64"),
     "gp/cholesky/n200": ("gp_probe", "cholesky", "200"),
     "gp/predict/n200_m1": ("gp_probe", "predict", "200"),
+    "mpc/factorise/8_3_15": ("mpc_probe", "factorise", "8"),
+    "mpc/factorise/12_4_30": ("mpc_probe", "factorise", "12"),
+    "mpc/cold/8_3_15": ("mpc_probe", "cold", "8"),
+    "mpc/cold/12_4_30": ("mpc_probe", "cold", "12"),
+    "mpc/cold_kept_model/8_3_15": ("mpc_probe", "kept", "8"),
+    "mpc/cold_kept_model/12_4_30": ("mpc_probe", "kept", "12"),
+    "mpc/warm/8_3_15": ("mpc_probe", "warm", "8"),
+    "mpc/warm/12_4_30": ("mpc_probe", "warm", "12"),
 }
 TOLERANCE = 1.02
 

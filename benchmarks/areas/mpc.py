@@ -2,9 +2,12 @@
 
 Fairness: set-up (structure, symbolic work, factors that may be kept) is untimed for everybody in
 the cold, closed-loop and call cases, and timed for everybody in the dense ones; one call includes
-what a new state changes (right-hand sides, condensed gradients). Answers are judged by the same
-function before anything is timed: violation of dynamics and bounds, and distance of the objective
-from a reference known to 1e-11, both at most ten times the tolerance, relative to the problem.
+what a new state changes (right-hand sides, condensed gradients). What is kept of a model differs:
+DAQP and quadprog keep the condensed Hessian's factor, "optcore" that of the recursion and the rows
+it has met; the interior points and "optcore, nothing kept" factor anew in every call. Answers are
+judged by the same function before anything is timed: violation of dynamics and bounds, and distance
+of the objective from a reference known to 1e-11, both at most ten times the tolerance, relative to
+the problem.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ namespace {
 
 template <int Nx, int Nu>
 struct Sized {
-  using Solver = mpc::OcpSolver<double, Nx, Nu>;
+  using Solver = mpc::OcpSolver<double, Nx, Nu, /*Condensed=*/true>;
 
   static std::size_t bytes(OcpSize size) noexcept {
     Arena arena = Arena::measure();

@@ -1,10 +1,12 @@
 #include "optcore/host/mpc.hpp"
 
+#include <chrono>
 #include <memory>
 #include <string>
 
 #include "module.hpp"
 #include "numpy_view.hpp"
+#include "status_object.hpp"
 
 namespace optcore::python {
 namespace {
@@ -41,32 +43,74 @@ void set(OcpSolver& solver, const py::dict& a) {
               .l2 = data_of(a, "l2", (N + 1) * g)});
 }
 
-const char* name_of(OcpMethod method) {
-  return method == OcpMethod::interior_point ? "interior_point" : "active_set";
+PyObject* interned(const char* text) {
+  PyObject* const made = PyUnicode_InternFromString(text);
+  if (made == nullptr) throw py::error_already_set();
+  return made;
 }
 
-py::tuple solve(OcpSolver& solver, const Array<double>& x0, bool warm, double tolerance,
-                int max_iterations, int method) {
+py::handle name_of(OcpMethod method) {
+  static PyObject* const names[] = {interned("auto"), interned("active_set"),
+                                    interned("interior_point"), interned("condensed")};
+  return names[static_cast<int>(method)];
+}
+
+/// Text, which a solution compares with: not the member of optcore.Status.
+py::handle name_of(Status status) {
+  static PyObject* names[highest_status - lowest_status + 1] = {};
+  PyObject*& name = names[static_cast<int>(status) - lowest_status];
+  if (name == nullptr) name = interned(to_string(status));
+  return name;
+}
+
+py::dict residuals(const OcpInfo& info) {
+  static PyObject* const names[] = {interned("gap"), interned("primal"), interned("dual")};
+  const double values[] = {info.gap, info.primal, info.dual};
+  py::dict found;
+  for (int i = 0; i < 3; ++i) {
+    if (PyDict_SetItem(found.ptr(), names[i], py::float_(values[i]).ptr()) != 0) {
+      throw py::error_already_set();
+    }
+  }
+  return found;
+}
+
+bool is_finite(const double* values, int count) {
+  double total = 0;
+  for (int i = 0; i < count; ++i) total += 0 * values[i];
+  return total == 0;
+}
+
+/// The fields of Python's Solution, its multipliers as a tuple; None when x0 is not a plain finite
+/// (nx,) array, which the caller then converts or explains.
+py::object solve(OcpSolver& solver, const py::handle& x0, bool warm, double tolerance,
+                 int max_iterations, int method) {
   const OcpSize s = solver.size();
-  if (vector_view<double>(x0, "x0").size != s.nx) throw py::value_error("x0: need (nx,)");
   const py::ssize_t n = s.nx, m = s.nu, N = s.horizon, g = s.rows;
-  Array<double> x({N + 1, n}), u({N, m}), bound_x({N + 1, n}), bound_u({N, m}), rows({N + 1, g});
+  const double* const start = plain_vector(x0, n);
+  if (start == nullptr || !is_finite(start, s.nx)) return py::none();
+  auto x = new_array<double>(N + 1, n), u = new_array<double>(N, m);
+  auto bound_x = new_array<double>(N + 1, n), bound_u = new_array<double>(N, m);
+  auto rows = new_array<double>(N + 1, g);
   OcpInfo info;
+  std::chrono::duration<double> elapsed{};
   {
-    const double* start = x0.data();
     double *xs = x.mutable_data(), *us = u.mutable_data();
     double *yx = bound_x.mutable_data(), *yu = bound_u.mutable_data(), *yr = rows.mutable_data();
-    py::gil_scoped_release without_gil;
+    const py::gil_scoped_release without_gil;
+    const auto begin = std::chrono::steady_clock::now();
     info = solver.solve(start, warm,
                         {.tolerance = tolerance,
                          .max_iterations = max_iterations,
                          .method = static_cast<OcpMethod>(method)});
+    elapsed = std::chrono::steady_clock::now() - begin;
     solver.solution(xs, us);
     solver.multipliers(yx, yu, yr);
   }
-  return py::make_tuple(to_string(info.status), name_of(info.method), x, u, info.objective,
-                        info.iterations, info.gap, info.primal, info.dual, info.max_slack,
-                        py::make_tuple(bound_x, bound_u, rows));
+  return py::make_tuple(name_of(info.status), std::move(u), std::move(x), info.objective,
+                        info.iterations, residuals(info), info.max_slack,
+                        py::make_tuple(std::move(bound_x), std::move(bound_u), std::move(rows)),
+                        name_of(info.method), elapsed.count());
 }
 
 }  // namespace

@@ -25,16 +25,21 @@ Solve = Callable[[Floats], Plan]
 LARGEST_CONDENSED = 160  # inputs in all, beyond which nobody would condense
 
 
-def optcore(p: OcpFile, tolerance: float, warm: bool) -> Solve:
-    from optcore.mpc import OcpQp, QpSolver
+def _optcore(method: str) -> Callable[[OcpFile, float, bool], Solve]:
+    def build(p: OcpFile, tolerance: float, warm: bool) -> Solve:
+        from optcore.mpc import OcpQp, QpSolver
 
-    solver = QpSolver(OcpQp(**p.ocp_arguments()), tolerance=tolerance)
+        solver = QpSolver(OcpQp(**p.ocp_arguments()), tolerance=tolerance, method=method)
+        for _ in range(2):  # "auto" keeps the model's factor from the second solve on
+            solver.solve(p.x0, False)
 
-    def solve(x0: Floats) -> Plan:
-        s = solver.solve(x0, warm)
-        return s.u, s.x[1:]
+        def solve(x0: Floats) -> Plan:
+            s = solver.solve(x0, warm)
+            return s.u, s.x[1:]
 
-    return solve
+        return solve
+
+    return build
 
 
 def _piqp(method: str) -> Callable[[OcpFile, float, bool], Solve]:
@@ -260,7 +265,8 @@ def quadprog(p: OcpFile, tolerance: float, warm: bool) -> Solve:
 
 
 PEERS: dict[str, Callable[[OcpFile, float, bool], Solve]] = {
-    "optcore": optcore,
+    "optcore": _optcore("auto"),
+    "optcore, nothing kept": _optcore("riccati"),
     "piqp multistage": _piqp("sparse_multistage"),
     "piqp ldlt": _piqp("sparse_ldlt"),
     "hpipm in casadi (generic build)": hpipm_in_casadi,

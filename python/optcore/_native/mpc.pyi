@@ -7,20 +7,22 @@ class OcpSolver:
     def __init__(self, nx: int, nu: int, horizon: int, rows: int) -> None: ...
     def set(self, arrays: dict[str, _Floats]) -> None: ...
     def solve(
-        self, x0: _Floats, warm: bool, tolerance: float, max_iterations: int, method: int
-    ) -> tuple[
-        str,
-        str,
-        _Floats,
-        _Floats,
-        float,
-        int,
-        float,
-        float,
-        float,
-        float,
-        tuple[_Floats, _Floats, _Floats],
-    ]: ...
+        self, x0: object, warm: bool, tolerance: float, max_iterations: int, method: int
+    ) -> (
+        tuple[
+            str,
+            _Floats,
+            _Floats,
+            float,
+            int,
+            dict[str, float],
+            float,
+            tuple[_Floats, _Floats, _Floats],
+            str,
+            float,
+        ]
+        | None
+    ): ...
 
 def solve_qp(
     P: _Floats,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -15,7 +14,7 @@ from optcore.mpc.ocp import OcpQp
 __all__ = ["Multipliers", "QpSolver", "Solution"]
 
 _Floats = NDArray[np.float64]
-_METHODS = ("auto", "active_set", "interior_point")
+_METHODS = {"auto": 0, "active_set": 1, "interior_point": 2, "condensed": 3, "riccati": 4}
 
 
 class Multipliers(NamedTuple):
@@ -49,7 +48,7 @@ class Solution(NamedTuple):
     multipliers: Multipliers
     """when primal_infeasible, the proof of it"""
     method: str
-    """active_set or interior_point, whichever gave the solution"""
+    """condensed, active_set or interior_point, whichever gave the solution"""
     solve_time: float
     """s"""
 
@@ -60,7 +59,7 @@ class Solution(NamedTuple):
 
 
 class QpSolver:
-    """Active-set method over a Riccati recursion with an interior point behind it; see
+    """Active-set methods over a Riccati recursion with an interior point behind them; see
     ``optcore/mpc/ocp_solver.hpp``.
 
     Args:
@@ -68,7 +67,10 @@ class QpSolver:
         tolerance: on violation, complementarity and stationarity, each relative to the size of the
             numbers that it is the difference of, where that exceeds one.
         max_iterations: cap of the interior point, which bounds the time of a solve.
-        method: "auto", "active_set" or "interior_point".
+        method: "auto" is "condensed" from the second solve with the same matrices on, with
+            "riccati" behind it. "condensed": a dual active set that keeps the model's factor, for
+            hard constraints and up to 8192 bounds. "riccati": "active_set", a factorisation for
+            every change of the set, and where that makes no progress "interior_point".
 
     Example:
         >>> import numpy as np
@@ -85,7 +87,7 @@ class QpSolver:
         problem: OcpQp,
         tolerance: float = 1e-6,
         max_iterations: int = 60,
-        method: Literal["auto", "active_set", "interior_point"] = "auto",
+        method: Literal["auto", "active_set", "interior_point", "condensed", "riccati"] = "auto",
     ) -> None:
         if not 0 < tolerance < 1:
             raise ConfigError(f"tolerance must lie in (0, 1), got {tolerance}")
@@ -133,31 +135,24 @@ class QpSolver:
             ShapeError: x0 or last_input has another shape.
             ConfigError: x0 or last_input is not finite, or missing or given where it must not be.
         """
-        p = self.problem
-        start = self._start(x0, last_input)
-        begin = time.perf_counter()
-        status, method, x, u, objective, iterations, gap, primal, dual, slack, multipliers = (
-            self._native.solve(
-                start, warm_start, self.tolerance, self.max_iterations, _METHODS.index(self.method)
-            )
-        )
-        elapsed = time.perf_counter() - begin
-        if p.has_rates or p.free_x0:
+        p, native = self.problem, self._native.solve
+        settings = warm_start, self.tolerance, self.max_iterations, _METHODS[self.method]
+        augmented = p.has_rates or p.free_x0
+        answer = None
+        if last_input is None and not augmented:
+            answer = native(x0, *settings)  # None: x0 is no plain array yet
+        if answer is None:
+            answer = native(self._start(x0, last_input), *settings)
+            assert answer is not None, "_start() gives what the kernel takes"
+        status, u, x, objective, iterations, residuals, slack, duals, method, elapsed = answer
+        if augmented:
             first = int(p.free_x0)
             x, u = x[first:, : p.nx], u[first:, : p.nu]
-            bounds_x, bounds_u, rows = multipliers
-            multipliers = bounds_x[first:, : p.nx], bounds_u[first:, : p.nu], rows[first:]
+            bounds_x, bounds_u, rows = duals
+            duals = bounds_x[first:, : p.nx], bounds_u[first:, : p.nu], rows[first:]
+        multipliers = Multipliers(*duals)
         return Solution(
-            status,
-            u,
-            x,
-            objective,
-            iterations,
-            {"gap": gap, "primal": primal, "dual": dual},
-            slack,
-            Multipliers(*multipliers),
-            method,
-            elapsed,
+            status, u, x, objective, iterations, residuals, slack, multipliers, method, elapsed
         )
 
     def _start(self, x0: ArrayLike | None, last_input: ArrayLike | None) -> _Floats:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from kkt import proves_infeasible, random_arguments, relative_residual, residuals
 from scipy.optimize import linprog
@@ -40,12 +40,13 @@ def test_the_plan_does_not_depend_on_the_units(seed: int) -> None:
 
 @settings(derandomize=True, deadline=None, max_examples=60)
 @given(st.integers(0, 100_000))
+@example(1232)  # an inexact line search went round in circles
 def test_infeasible_problems_come_with_a_proof(seed: int) -> None:
     arguments, x0 = random_arguments(np.random.default_rng(seed), "infeasible")
     qp = OcpQp(**arguments)
     s = QpSolver(qp).solve(x0)
-    assert s.status in ("primal_infeasible", "max_iterations")
-    assert s.status == "max_iterations" or proves_infeasible(qp, s)
+    assert s.status == "primal_infeasible"
+    assert proves_infeasible(qp, s)
     assert (s.u >= -0.6).all()
     assert (s.u <= 0.6).all()
     assert np.isfinite(s.x).all()

@@ -104,7 +104,7 @@ class ActiveSet {
       if (!is_finite(worst_)) return result;
       if (penalty_ > 0 && product(d, it.lin, it.dz) > T(0.1) * abs(slope) + noise(d, it)) {
         if (guessed && result.iterations < most_full_steps) continue;
-        const T length = search(d, it, cost_slope, slope);
+        const T length = search(d, it, cost_slope, slope, patient ? T(1e-3) : T(0.05));
         lack += T(1) - length;  // of full steps in a row
         step(d, it, length - T(1));
         evaluate(d, it);
@@ -137,6 +137,10 @@ class ActiveSet {
       last_worst = worst_;
       keep_multipliers(d, it);
       penalise<true>(d, it);
+    }
+    if (patient) {
+      keep_direction(d, it);
+      result.outcome = Outcome::stalled;
     }
     return result;
   }
@@ -193,7 +197,7 @@ class ActiveSet {
   }
 
  private:
-  static constexpr int most_searches = 6;
+  static constexpr int most_searches = 6, most_passes = 40;
   static constexpr int most_full_steps = 3;  ///< after a guess, before any line search
   static constexpr T first_penalty() noexcept { return T(1e2); }
   static constexpr T top_penalty() noexcept { return sizeof(T) == 4 ? T(1e4) : T(1e6); }
@@ -336,9 +340,10 @@ class ActiveSet {
     }
   }
 
-  /// Length in (0, 1) at which the slope along the last full step vanishes; the slope is piecewise
-  /// linear and grows, so the Illinois rule finds it in a few passes over the constraints.
-  T search(const Data& d, const OcpIterate<T>& it, T cost_slope, T slope) noexcept {
+  /// Length in (0, 1) at which the slope along the last full step vanishes, but for `share` of it;
+  /// the slope is piecewise linear and grows, so the Illinois rule finds it in a few passes over
+  /// the constraints. A careless length may cycle, where penalties dwarf the cost.
+  T search(const Data& d, const OcpIterate<T>& it, T cost_slope, T slope, T share) noexcept {
     for (int k = 0; k <= d.horizon(); ++k) {
       for (int p = 0; p < d.row_packs(k); ++p) {
         detail::row_along(d, k, p, it.dz).store(row_step_ + k * d.rs() + p * P::lanes);
@@ -347,10 +352,10 @@ class ActiveSet {
     const T bend = product(d, it.hz, it.dz) - cost_slope;
     T left = 0, right = 1, at_left = slope, at_right = product(d, it.lin, it.dz);
     T length = 1;
-    for (int pass = 0; pass < 10; ++pass) {
+    for (int pass = 0; pass < most_passes; ++pass) {
       length = (left * at_right - right * at_left) / (at_right - at_left);
       const T here = cost_slope + length * bend - constraint_slope(d, it, T(1) - length);
-      if (abs(here) <= T(0.05) * abs(slope)) break;
+      if (abs(here) <= share * abs(slope)) break;
       if (here > 0) {
         right = length;
         at_right = here;

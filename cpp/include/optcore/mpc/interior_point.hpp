@@ -192,7 +192,7 @@ class InteriorPoint {
     }
   }
 
-  static constexpr T settled_gap() noexcept { return sizeof(T) == 4 ? T(1e-3) : T(1e-6); }
+  static constexpr T settled_gap() noexcept { return sizeof(T) == 4 ? T(1e-3) : T(1e-5); }
 
   Result stop(Result r, Status status) noexcept {
     r.status = status;

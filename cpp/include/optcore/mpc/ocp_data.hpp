@@ -97,40 +97,48 @@ struct OcpData : OcpShape<T, Nx, Nu> {
     touched_count = 0;
     upper_rows = false;
     changed = horizon();
+    ++version;
   }
 
   /// x[k+1] = A x + B u + b;  A (nx, nx), B (nx, nu), b (nx,) or null for zero.
   void set_dynamics(int k, const T* A, const T* B, const T* b) noexcept {
     T* row = dynamics + k * nx() * zs();
     T* column = columns + k * nz() * xs();
+    bool moved = false;
     for (int i = 0; i < nx(); ++i, row += zs()) {
       const T per = T(1) / unit[i];
-      for (int j = 0; j < nx(); ++j)
-        row[j] = column[j * xs() + i] = A[i * nx() + j] * unit[j] * per;
-      for (int j = nx(); j < nz(); ++j) {
-        row[j] = column[j * xs() + i] = B[i * nu() + j - nx()] * unit[j] * per;
+      for (int j = 0; j < nz(); ++j) {
+        const T given = j < nx() ? A[i * nx() + j] : B[i * nu() + j - nx()];
+        put(row[j], given * unit[j] * per, moved);
+        column[j * xs() + i] = row[j];
       }
       offset[k * xs() + i] = b != nullptr ? b[i] * per : T(0);
     }
-    touch(k);
+    if (moved) touch(k);
   }
 
   /// Q (nx, nx), R (nu, nu) symmetric, S (nu, nx) or null for zero: u'S x. R and S unused at N.
   void set_hessian(int k, const T* Q, const T* R, const T* S) noexcept {
     T* h = hessian + k * nz() * zs();
     const T per = T(1) / cost_unit;
+    bool moved = false;
     for (int i = 0; i < nx(); ++i) {
-      for (int j = 0; j < nx(); ++j) h[i * zs() + j] = Q[i * nx() + j] * unit[i] * unit[j] * per;
+      for (int j = 0; j < nx(); ++j) {
+        put(h[i * zs() + j], Q[i * nx() + j] * unit[i] * unit[j] * per, moved);
+      }
     }
     for (int i = 0; k < horizon() && i < nu(); ++i) {
       T* row = h + (nx() + i) * zs();
       const T own = unit[nx() + i] * per;
-      for (int j = 0; j < nu(); ++j) row[nx() + j] = R[i * nu() + j] * own * unit[nx() + j];
+      for (int j = 0; j < nu(); ++j) {
+        put(row[nx() + j], R[i * nu() + j] * own * unit[nx() + j], moved);
+      }
       for (int j = 0; j < nx(); ++j) {
-        row[j] = h[j * zs() + nx() + i] = S != nullptr ? S[i * nx() + j] * own * unit[j] : T(0);
+        put(row[j], S != nullptr ? S[i * nx() + j] * own * unit[j] : T(0), moved);
+        h[j * zs() + nx() + i] = row[j];
       }
     }
-    touch(k);
+    if (moved) touch(k);
   }
 
   /// q (nx,), r (nu,); r unused at N.
@@ -169,10 +177,10 @@ struct OcpData : OcpShape<T, Nx, Nu> {
       mark(j);
     }
     const int at = k * rs() + i;
-    row_low[at] = lower > -none ? lower * per : -2 * none;
-    row_high[at] = upper < none ? upper * per : 2 * none;
+    limit(row_low[at], row_high[at], lower, upper, per);
     if (upper < none) upper_rows = true;
     const T worth = row_unit[i] / cost_unit;
+    if ((price1 < none) != (l1[at] < none)) ++version;
     l1[at] = price1 < none ? price1 * worth : none;
     l2[at] = price2 * worth * row_unit[i];
     if (moved) touch(k);
@@ -181,15 +189,17 @@ struct OcpData : OcpShape<T, Nx, Nu> {
   /// The first `count` rows of stage k are in use.
   void set_row_count(int k, int count) noexcept {
     for (int i = count; i < counts[k]; ++i) {
-      row_low[k * rs() + i] = -2 * none;
-      row_high[k * rs() + i] = 2 * none;
+      limit(row_low[k * rs() + i], row_high[k * rs() + i], -none, none, T(1));
     }
     if (count != counts[k]) touch(k);  // weights of rows out of use are not looked at
     counts[k] = count;
   }
 
   /// Matrices of stage k changed: a kept factor holds from stage k + 1 on.
-  void touch(int k) noexcept { changed = max(changed, k); }
+  void touch(int k) noexcept {
+    changed = max(changed, k);
+    ++version;
+  }
 
   /// Variables of stage k that exist: x0 is given and uN is not there.
   [[nodiscard]] int first(int k) const noexcept { return k > 0 ? 0 : nx(); }
@@ -211,13 +221,23 @@ struct OcpData : OcpShape<T, Nx, Nu> {
   int* touched = nullptr;  ///< components of z with a coefficient other than zero in some row
   int touched_count = 0;
   int changed = 0;          ///< last stage whose matrices changed since the factor; -1: none
+  int version = 0;          ///< counts changes of matrices and of which bounds there are
   bool upper_rows = false;  ///< some row has an upper limit
 
  private:
   void set_bound(int k, int j, T lower, T upper) noexcept {
-    const T per = T(1) / unit[j];
-    low[k * zs() + j] = lower > -none ? lower * per : -2 * none;
-    high[k * zs() + j] = upper < none ? upper * per : 2 * none;
+    limit(low[k * zs() + j], high[k * zs() + j], lower, upper, T(1) / unit[j]);
+  }
+  void limit(T& low_kept, T& high_kept, T lower, T upper, T per) noexcept {
+    const bool was = low_kept > -none || high_kept < none;
+    low_kept = lower > -none ? lower * per : -2 * none;
+    high_kept = upper < none ? upper * per : 2 * none;
+    if (was != (lower > -none || upper < none)) ++version;
+  }
+  static void put(T& kept, T value, bool& moved) noexcept {
+    if (kept == value) return;
+    kept = value;
+    moved = true;
   }
   void mark(int component) noexcept {
     int at = 0;

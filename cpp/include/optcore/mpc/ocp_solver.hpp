@@ -1,6 +1,7 @@
 #pragma once
 
 #include "optcore/mpc/certificate.hpp"
+#include "optcore/mpc/condensed_path.hpp"
 #include "optcore/mpc/equilibrate.hpp"
 #include "optcore/mpc/interior_point.hpp"
 #include "optcore/mpc/residuals.hpp"
@@ -17,6 +18,8 @@ namespace optcore::inline OPTCORE_ISA::mpc {
 ///
 /// Nx and Nu greater than zero are compile-time sizes; zero takes them from OcpSize. All memory is
 /// cut from an arena once; solve() never allocates, throws or runs longer than its iteration cap.
+/// With `Condensed`, problems whose model stays the same go a shorter way (CondensedPath), at the
+/// price of memory: about 8 (512 rows) times the number of bounds bytes.
 ///
 /// ```cpp
 /// alignas(64) static unsigned char memory[32768];
@@ -34,7 +37,7 @@ namespace optcore::inline OPTCORE_ISA::mpc {
 /// const optcore::OcpInfo info = solver.solve(/*warm=*/true);
 /// assert(!failed(info.status) && std::abs(solver.u(0)[0] + 0.5f) < 1e-4f);
 /// ```
-template <class T, int Nx = 0, int Nu = 0>
+template <class T, int Nx = 0, int Nu = 0, bool Condensed = false>
 class OcpSolver {
  public:
   using Data = OcpData<T, Nx, Nu>;
@@ -46,6 +49,7 @@ class OcpSolver {
     active_set_.attach(arena, data_);
     interior_point_.attach(arena, data_);
     equilibration_.attach(arena, data_);
+    if constexpr (Condensed) condensed_.attach(arena, data_, size);
     const auto count = static_cast<std::size_t>(data_.stages()) * data_.zs();
     plan_ = arena.array<T>(count);
     plan_multiplier_ = arena.array<T>(count);
@@ -89,13 +93,17 @@ class OcpSolver {
   /// warm solve that fails is repeated cold. Data that are not finite leave the solver ready for
   /// the next call.
   OcpInfo solve(bool warm, const OcpSettings& settings = {}) noexcept {
-    OcpInfo info = solve_in_own_units(warm, settings);
+    OcpSettings own = settings;
+    keeps_model_ = settings.method != OcpMethod::riccati;
+    if (!keeps_model_) own.method = OcpMethod::automatic;
+    OcpInfo info = solve_in_own_units(warm, own);
     convert();
     return info;
   }
 
  private:
   using Active = ActiveSet<T, Nx, Nu>;
+  using Roll = typename Riccati<T, Nx, Nu>::Roll;
   static constexpr int most_guess_steps = 4, most_cold_steps = 15, longest_pause = 15;
   static constexpr int most_patient_steps = 200, most_refinements = 4;
 
@@ -107,19 +115,37 @@ class OcpSolver {
       return info;
     }
     warm = warm && warm_;
+    outcome_ = Active::Outcome::solved;  // until an active set is tried
+    if constexpr (Condensed) {
+      if (condensed_pays(settings)) {
+        const bool guess =
+            warm && settings.method == OcpMethod::automatic && !condensed_.is_short();
+        if (guess && follow_last_set(settings, info)) return info;
+        if (solve_condensed(warm && !guess, settings, info)) return info;
+        warm = false;
+      }
+    }
     if (warm) {
-      if (one_stage_on()) shift();
-      riccati_.follow(data_, iterate_.z, /*feedback=*/exact_);
+      shift_and_follow();
     } else {
       forget();
       riccati_.regularise(0);
+    }
+    if (settings.method == OcpMethod::condensed) {
+      info.status = Status::max_iterations;
+      return give_up(settings, info);
     }
     const bool by_set = settings.method != OcpMethod::interior_point &&
                         (warm ? guess_active_set(settings, info)
                               : run_active_set(Active::Start::cold, settings, info));
     bool solved = by_set && accept(settings, info);
     if (!solved && settings.method != OcpMethod::active_set) {
-      if (by_set) forget();
+      if (by_set) {
+        forget();
+      } else if (!warm && outcome_ == Active::Outcome::gave_up) {
+        // From the unconstrained optimum to what its feedback can do.
+        riccati_.follow(data_, iterate_.z, Roll::saturated);
+      }
       solved = interior_point(warm && !by_set, settings, info);
     }
     if (!solved && warm) return reset(), solve_in_own_units(false, settings);
@@ -128,11 +154,53 @@ class OcpSolver {
     }
     if (!solved) diagnose(settings, info);
     warm_ = !failed(info.status);
-    if (!warm_) {
-      end_safely();
-      static_cast<void>(measure(settings, info));
-    }
+    return warm_ ? info : give_up(settings, info);
+  }
+
+  [[nodiscard]] OcpInfo& give_up(const OcpSettings& settings, OcpInfo& info) noexcept {
+    warm_ = false;
+    end_safely();
+    static_cast<void>(measure(settings, info));
     return info;
+  }
+
+  /// Is it asked for, or is the model that of the last solve and no failure recent?
+  [[nodiscard]] bool condensed_pays(const OcpSettings& settings) noexcept {
+    const bool seen = condensed_.seen(data_);
+    if (settings.method == OcpMethod::condensed) return condensed_.available();
+    if (settings.method != OcpMethod::automatic || !keeps_model_ || !seen) return false;
+    if (condensed_pause_ == 0) return true;
+    return --condensed_pause_, false;
+  }
+
+  void shift_and_follow() noexcept {
+    if (one_stage_on()) shift();
+    riccati_.follow(data_, iterate_.z, exact_ ? Roll::feedback : Roll::as_planned);
+  }
+
+  /// The last active set, whose factor is kept: the shortest way of all where it still holds.
+  bool follow_last_set(const OcpSettings& settings, OcpInfo& info) noexcept {
+    shift_and_follow();
+    return guess_active_set(settings, info) && accept(settings, info);
+  }
+
+  bool solve_condensed(bool warm, const OcpSettings& settings, OcpInfo& info) noexcept {
+    if (warm) {
+      riccati_.follow(data_, iterate_.z, Roll::as_planned);
+    } else {
+      forget();
+    }
+    info.method = OcpMethod::condensed;
+    info.status = Status::ok;
+    const bool solved = condensed_.run(data_, iterate_, warm, static_cast<T>(settings.tolerance),
+                                       info.iterations) &&
+                        measure(settings, info);
+    if (!solved) {
+      condensed_pause_ = last_condensed_pause_ = min(longest_pause, 2 * last_condensed_pause_ + 1);
+      return false;
+    }
+    last_condensed_pause_ = 0;
+    return warm_ = exact_ = true;
   }
 
   /// Everything that enters a solve besides matrices, which fail in the factor.
@@ -212,11 +280,7 @@ class OcpSolver {
     if (info.status == Status::ok && !accept(settings, info)) {
       info.status = Status::max_iterations;
     }
-    if (failed(info.status)) {
-      end_safely();
-      static_cast<void>(measure(settings, info));
-    }
-    return info;
+    return failed(info.status) ? give_up(settings, info) : info;
   }
 
   /// Names the reason of a failure when there is a proof of it.
@@ -277,7 +341,7 @@ class OcpSolver {
       }
     }
     data_.changed = data_.horizon();
-    riccati_.follow(data_, iterate_.z, false);
+    riccati_.follow(data_, iterate_.z, Roll::as_planned);
     Active::multiply_hessian(data_, iterate_);
   }
 
@@ -349,7 +413,7 @@ class OcpSolver {
   bool accept(const OcpSettings& settings, OcpInfo& info) noexcept {
     for (int step = 0; !measure(settings, info); ++step) {
       if (step == 0) {  // long runs lose the dynamics to rounding
-        riccati_.follow(data_, iterate_.z, /*feedback=*/false);
+        riccati_.follow(data_, iterate_.z, Roll::as_planned);
         Active::multiply_hessian(data_, iterate_);
       }
       if (step == most_refinements || !active_set_.refine(data_, iterate_, riccati_)) return false;
@@ -378,7 +442,7 @@ class OcpSolver {
       iterate_.row_multiplier[i] = iterate_.row_weight[i] = 0;
     }
     data_.changed = data_.horizon();
-    riccati_.follow(data_, iterate_.z, false);
+    riccati_.follow(data_, iterate_.z, Roll::as_planned);
   }
 
   bool warm_ = false;
@@ -386,12 +450,16 @@ class OcpSolver {
   bool exact_ = false;   ///< the last factor belongs to an exact active set
   typename Active::Outcome outcome_ = Active::Outcome::gave_up;
   int pause_ = 0, last_pause_ = 0;  ///< warm solves that leave the active set alone
+  bool keeps_model_ = true;
+  int condensed_pause_ = 0, last_condensed_pause_ = 0;  ///< solves that leave it alone
   Data data_;
   OcpIterate<T> iterate_;
   Riccati<T, Nx, Nu> riccati_;
   ActiveSet<T, Nx, Nu> active_set_;
   InteriorPoint<T, Nx, Nu> interior_point_;
   Equilibration<T, Nx, Nu> equilibration_;
+  struct Nothing {};
+  [[no_unique_address]] std::conditional_t<Condensed, CondensedPath<T, Nx, Nu>, Nothing> condensed_;
   T *plan_ = nullptr, *plan_multiplier_ = nullptr;  ///< in the caller's units, when scaled
 };
 

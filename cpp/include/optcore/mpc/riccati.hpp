@@ -83,10 +83,15 @@ class Riccati {
     for (int j = n; j < zs; ++j) end[j] = 0;
   }
 
-  /// Rolls z (N+1, zs) out from x0. Inputs answer the distance from the old states with the last
-  /// gains when `feedback`, which keeps unstable systems near and, while weights stay the same, is
-  /// the optimal response to a new x0.
-  void follow(const Data& d, T* z, bool feedback) noexcept {
+  enum class Roll {
+    as_planned,  ///< the inputs as they are
+    feedback,    ///< they answer the distance from the old states with the last gains
+    saturated    ///< the same, within their bounds
+  };
+
+  /// Rolls z (N+1, zs) out from x0. Feedback keeps unstable systems near and, while weights stay
+  /// the same, is the optimal response to a new x0.
+  void follow(const Data& d, T* z, Roll roll) noexcept {
     const int n = d.nx(), zs = d.zs(), x_packs = d.xs() / Data::lanes;
     T *away = costate_, *arrived = pull_;
     for (int i = 0; i < d.xs(); ++i) arrived[i] = i < n ? d.x0[i] : T(0);
@@ -98,10 +103,13 @@ class Riccati {
       }
       if (k == d.horizon()) break;
       const T* gain = gain_ + k * gain_size(d);
-      for (int j = 0; feedback && j < d.nu(); ++j) {
+      for (int j = 0; roll != Roll::as_planned && j < d.nu(); ++j) {
         T s = 0;
         for (int i = 0; i < n; ++i) s += gain[j * gain_stride(d) + i] * away[i];
         stage[n + j] -= s;
+        if (roll == Roll::saturated) {
+          stage[n + j] = clamp(stage[n + j], d.low[k * zs + n + j], d.high[k * zs + n + j]);
+        }
       }
       detail::combine<Data::x_static>(x_packs, d.offset + k * d.xs(), d.nz(), stage,
                                       d.columns + k * d.nz() * d.xs(), d.xs(), arrived);

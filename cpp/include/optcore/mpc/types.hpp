@@ -15,11 +15,13 @@ struct OcpSize {
 /// Absolute value from which a bound counts as absent.
 inline constexpr double ocp_no_bound = 1e29;
 
-/// Which of the two methods solves a problem.
+/// Which of the methods solves a problem.
 enum class OcpMethod : int {
-  automatic = 0,       ///< active set first, interior point when that makes no progress
+  automatic = 0,       ///< condensed when the model stays the same, else as riccati
   active_set = 1,      ///< exact; one factorisation when the active set is known
   interior_point = 2,  ///< from scratch every time; converges on every feasible problem
+  condensed = 3,       ///< dual active set with the model's factor kept between solves
+  riccati = 4,         ///< active set, else interior point; nothing of the model is kept
 };
 
 struct OcpSettings {
@@ -35,7 +37,7 @@ struct OcpSettings {
 /// Outcome of one solve.
 struct OcpInfo {
   Status status = Status::not_ready;
-  int iterations = 0;                       ///< factorisations or Newton steps of both methods
+  int iterations = 0;                       ///< factorisations, Newton steps or changes of the set
   OcpMethod method = OcpMethod::automatic;  ///< the one that gave the solution
   double objective = 0;                     ///< without the constant x0 terms of stage 0
   double gap = 0;                           ///< mean of multiplier times room
