@@ -8,7 +8,7 @@ A cold function forgets the last solution; a warm one starts from it, where the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,9 @@ Solve = Callable[[Floats], Plan]
 LARGEST_CONDENSED = 160  # inputs in all, beyond which nobody would condense
 
 
-def _optcore(method: str) -> Callable[[OcpFile, float, bool], Solve]:
+def _optcore(
+    method: Literal["auto", "riccati"],
+) -> Callable[[OcpFile, float, bool], Solve]:
     def build(p: OcpFile, tolerance: float, warm: bool) -> Solve:
         from optcore.mpc import OcpQp, QpSolver
 

@@ -245,13 +245,13 @@ class Sensitivity:
         return found.ravel()
 
     def _padded_x0(self) -> _Floats:
-        return np.r_[np.zeros(self._stages * self._w), self._of_x0()]
+        return np.concatenate([np.zeros(self._stages * self._w), self._of_x0()])
 
     @staticmethod
     def _side(a: Mapping[str, _Floats], side: str) -> _Floats:
         """Lower or upper limits in the order of the values."""
         bounds = np.concatenate([a[f"{side}bu"], a[f"{side}bx"][1:]], axis=1)
-        return np.r_[bounds.ravel(), a[f"{side}g"].ravel()]
+        return np.concatenate([bounds.ravel(), a[f"{side}g"].ravel()])
 
     def _limits(self, d: Mapping[str, _Floats]) -> _Floats:
         return np.where(self._upper, self._side(d, "u"), self._side(d, "l"))
@@ -338,7 +338,7 @@ class Sensitivity:
         return with_free_start(a) if self._problem.free_x0 else a
 
 
-def _given(name: str, values: ArrayLike | None, shape: tuple[int, int]) -> _Floats:
+def _given(name: str, values: ArrayLike | None, shape: tuple[int, ...]) -> _Floats:
     array = np.zeros(shape) if values is None else np.asarray(values, np.float64)
     if array.shape != shape:
         raise ShapeError(f"{name} must be {shape}, got {array.shape}")
