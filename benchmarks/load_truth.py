@@ -2,8 +2,8 @@
 
     python benchmarks/load_truth.py [--runs 200]
 
-Stalls: a server that answers at once, but for 500 ms every 2 s; the true p99 of arrivals that do not
-wait for answers is 480 ms. Laws: throughputs of a known Universal Scalability Law at 8 loads with
+Stalls: a server that answers at once, but for 500 ms every 2 s; the true p99 of arrivals that do
+not wait for answers is 480 ms. Laws: throughputs of a known Universal Scalability Law at 8 loads with
 log-normal noise; the share of runs whose 95 % intervals hold the planted contention, coherency and
 peak, each and all three, must be 90 % or more.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import math
 import time
+from typing import Any
 
 import numpy as np
 
@@ -42,10 +43,11 @@ def stalls() -> None:
     analyzer = ScalabilityAnalyzer(config)
     truth = STALL - 0.01 * PERIOD
     print(f"stalls of {STALL:g} s each {PERIOD:g} s: true p99 {truth * 1e3:.0f} ms")
-    for name, given in {
+    loops: dict[str, dict[str, Any]] = {
         "open loop": {"arrival_rate": 400, "concurrent_users": 256},
         "closed loop": {"concurrent_users": 1, "think_time": 1e-3},
-    }.items():
+    }
+    for name, given in loops.items():
         scenario = Scenario.from_dict({"duration": 8.0, **given}, config)
         p99 = analyzer.run_scenario(FunctionTarget(server), scenario).response.p99
         print(f"  {name:<12} p99 {p99 * 1e3:8.2f} ms  ({p99 / truth - 1:+.1%})")
