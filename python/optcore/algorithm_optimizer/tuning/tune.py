@@ -86,8 +86,8 @@ def _checks(chosen: Settings, goal: Goal) -> Iterator[tuple[Check, tuple[str, ..
             continue
         runs = {label: make(*optimizers) for label, optimizers in ways.items()}
         long = (chosen.gp_approximate_from or 0) >= 3000 and name.startswith("one fit")
-        times = race(runs, share, least=1 if long else 3, warm=not long)
+        times = race(runs, share, least=2 if long else 5, warm=not long, quantile=0)
         if times["chosen"] > _SLOWER * times["default"]:  # once more, before it is believed
-            times = race(runs, share, least=2 if long else 5)
+            times = race(runs, share, least=3 if long else 8, quantile=0)
         check = Check(name, times["default"], times["chosen"])
         yield replace(check, reverted=check.chosen_s > _SLOWER * check.default_s), concerns
