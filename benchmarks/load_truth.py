@@ -3,9 +3,11 @@
     python benchmarks/load_truth.py [--runs 200]
 
 Stalls: a server that answers at once, but for 500 ms every 2 s; the true p99 of arrivals that do
-not wait for answers is 480 ms. Laws: throughputs of a known Universal Scalability Law at 8 loads with
-log-normal noise; the share of runs whose 95 % intervals hold the planted contention, coherency and
-peak, each and all three, must be 90 % or more.
+not wait for answers is 480 ms.
+
+Laws: throughputs of a known Universal Scalability Law at 8 loads with log-normal noise; the share
+of runs whose 95 % intervals hold the planted contention, coherency and peak, each and all three,
+must be 90 % or more.
 """
 
 from __future__ import annotations
