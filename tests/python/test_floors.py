@@ -63,6 +63,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "run": {*BASE, *KERNELS, "crowd", "loop", "__version__", "Device", "Status"},
     "service": {*BASE, *KERNELS},
     "export": {*BASE, *KERNELS, "__version__"},
+    "learn": {*BASE, *KERNELS, "run"},
     "referee": {*BASE, "crowd", "loop"},
     "algorithm_optimizer": {*BASE, *KERNELS, "loop", "reference"},
     "rollout": BASE,

@@ -13,6 +13,7 @@ from optcore.cli import (
     doctor,
     evaluate,
     export,
+    learn,
     load,
     profile,
     report,
@@ -23,7 +24,7 @@ from optcore.errors import OptcoreError
 
 __all__ = ["main"]
 
-_COMMANDS = (run, evaluate, profile, bench, report, load, serve, export, cache, doctor)
+_COMMANDS = (run, evaluate, learn, profile, bench, report, load, serve, export, cache, doctor)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

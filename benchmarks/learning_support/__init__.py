@@ -1,0 +1,1 @@
+"""What learning.py compares with: true models, and peers for finite environments."""
