@@ -72,7 +72,7 @@ def samples_chart(summary: BenchmarkSummary) -> str:
     left.axhline(summary.median_time / scale, color=_NEW, linewidth=1.2)
     left.set_xlabel("sample, in order of time")
     left.set_ylabel(f"time of a call, {unit}")
-    top = float(np.quantile(values, 0.99)) * 1.15
+    top = min(float(np.quantile(values, 0.99)), 3 * float(np.median(values))) * 1.15
     if values.max() > 2 * top:  # a stall would flatten the rest
         left.set_ylim(float(values.min()) * 0.95, top)
         hidden = int((values > top).sum())
