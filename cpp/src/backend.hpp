@@ -8,6 +8,7 @@
 #include "optcore/belief/value_iteration_types.hpp"
 #include "optcore/core/random_key.hpp"
 #include "optcore/core/status.hpp"
+#include "optcore/core/team.hpp"
 #include "optcore/core/view.hpp"
 #include "optcore/host/gp.hpp"
 #include "optcore/host/gp_batch.hpp"
@@ -167,7 +168,7 @@ struct GpKernels {
   std::size_t (*model_bytes)(GpSize) noexcept;
   void* (*model_create)(void* memory, std::size_t bytes, GpSize) noexcept;
   Status (*fit)(void* model, MatrixView<const double> X, MatrixView<const double> Y,
-                const host::GpHyperparameters& hyper) noexcept;
+                const host::GpHyperparameters& hyper, Team team) noexcept;
   Status (*append)(void* model, VectorView<const double> x, VectorView<const double> y) noexcept;
   Status (*drop)(void* model, int index) noexcept;
   Status (*refactor)(void* model) noexcept;
@@ -188,6 +189,9 @@ struct GpKernels {
   int (*size)(const void* model) noexcept;
   int (*failing_pivot)(const void* model) noexcept;
   double (*log_marginal_likelihood)(const void* model) noexcept;
+  std::size_t (*compact_size)(GpSize) noexcept;  ///< numbers that store() writes
+  void (*store)(const void* model, double* compact) noexcept;
+  void (*restore)(void* model, int points, const double* compact) noexcept;
   std::size_t (*likelihood_bytes)(GpSize) noexcept;
   void* (*likelihood_create)(void* memory, std::size_t bytes, GpSize) noexcept;
   Status (*likelihood)(void* evaluator, MatrixView<const double> X, MatrixView<const double> Y,
@@ -197,8 +201,8 @@ struct GpKernels {
   Status (*covariance)(Arena arena, VectorView<const KernelNode> nodes,
                        VectorView<const double> parameters, MatrixView<const double> X,
                        MatrixView<const double> Z, bool same, MatrixView<double> out) noexcept;
-  Status (*cholesky)(double* a, int size, int stride, double* workspace,
-                     int* failing_pivot) noexcept;
+  Status (*cholesky)(double* a, int size, int stride, double* workspace, int* failing_pivot,
+                     Team team) noexcept;
   int (*cholesky_rows)(int size) noexcept;
   int (*cholesky_stride)(int size) noexcept;
   std::size_t (*cholesky_workspace)(int size) noexcept;

@@ -3,6 +3,7 @@
 #include <new>
 
 #include "backend.hpp"
+#include "pair_team.hpp"
 
 namespace optcore::host {
 
@@ -33,8 +34,9 @@ GaussianProcess::GaussianProcess(int capacity, int dims, int outputs, bool with_
 }
 
 Status GaussianProcess::fit(MatrixView<const double> X, MatrixView<const double> Y,
-                            const GpHyperparameters& hyper) noexcept {
-  return gp().fit(model_, X, Y, hyper);
+                            const GpHyperparameters& hyper, int threads) noexcept {
+  PairTeam pair(threads);
+  return gp().fit(model_, X, Y, hyper, pair.team());
 }
 
 Status GaussianProcess::append(VectorView<const double> x, VectorView<const double> y) noexcept {
@@ -159,9 +161,11 @@ Status covariance(VectorView<const KernelNode> nodes, VectorView<const double> p
   return gp().covariance(memory.arena(), nodes, parameters, X, Z, same, out);
 }
 
-Status cholesky(double* a, int size, int stride, double* workspace, int* failing_pivot) noexcept {
+Status cholesky(double* a, int size, int stride, double* workspace, int* failing_pivot,
+                int threads) noexcept {
   if (size < 0 || stride < cholesky_rows(size)) return Status::shape_mismatch;
-  return gp().cholesky(a, size, stride, workspace, failing_pivot);
+  PairTeam pair(threads);
+  return gp().cholesky(a, size, stride, workspace, failing_pivot, pair.team());
 }
 
 int cholesky_rows(int size) noexcept { return gp().cholesky_rows(size); }

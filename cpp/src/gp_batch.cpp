@@ -1,5 +1,6 @@
 #include "optcore/host/gp_batch.hpp"
 
+#include <algorithm>
 #include <new>
 
 #include "backend.hpp"
@@ -15,19 +16,30 @@ bool one_or(int size, int batch) noexcept { return size == 1 || size == batch; }
 }  // namespace
 
 GaussianProcessBatch::GaussianProcessBatch(VectorView<const int> sizes, int dims, int outputs)
-    : dims_(dims), outputs_(outputs), sizes_(sizes.data, sizes.data + sizes.size) {
-  std::size_t bytes = 0;
-  for (const int n : sizes_) bytes += gp().model_bytes({n, dims, outputs});
-  memory_ = Buffer(bytes);
-  models_.reserve(sizes_.size());
-  auto* room = static_cast<unsigned char*>(memory_.data());
+    : dims_(dims),
+      outputs_(outputs),
+      sizes_(sizes.data, sizes.data + sizes.size),
+      fitted_(sizes_.size(), 0) {
+  int largest = 0;
+  std::size_t numbers = 0;
+  first_.reserve(sizes_.size());
   for (const int n : sizes_) {
-    const std::size_t needed = gp().model_bytes({n, dims, outputs});
-    models_.push_back(gp().model_create(room, needed, {n, dims, outputs}));
-    if (models_.back() == nullptr) throw std::bad_alloc();
-    room += needed;
+    largest = std::max(largest, n);
     total_ += n;
+    first_.push_back(numbers);
+    numbers += gp().compact_size({n, dims, outputs});
   }
+  learned_ = Buffer(numbers * sizeof(double));
+  const std::size_t bytes = gp().model_bytes({largest, dims, outputs});
+  memory_ = Buffer(bytes);
+  model_ = gp().model_create(memory_.data(), bytes, {largest, dims, outputs});
+  if (model_ == nullptr) throw std::bad_alloc();
+}
+
+/// The model becomes process i as it was fitted.
+void GaussianProcessBatch::turn_to(int i) noexcept {
+  const auto at = static_cast<std::size_t>(i);
+  gp().restore(model_, fitted_[at], static_cast<const double*>(learned_.data()) + first_[at]);
 }
 
 Status GaussianProcessBatch::fit(MatrixView<const double> X, MatrixView<const double> Y,
@@ -48,13 +60,18 @@ Status GaussianProcessBatch::fit(MatrixView<const double> X, MatrixView<const do
         .length_scales = hyper.length_scales.row(hyper.length_scales.rows == 1 ? 0 : i),
         .noise = hyper.noise[hyper.noise.size == 1 ? 0 : i],
         .mean = hyper.mean};
-    void* const model = models_[static_cast<std::size_t>(i)];
-    status[i] = gp().fit(model, X.block(first, 0, n, dims_), Y.block(first, 0, n, outputs_), own);
-    if (failed(status[i])) {  // answer with the prior where there is one
-      static_cast<void>(
-          gp().fit(model, {nullptr, 0, dims_, dims_}, {nullptr, 0, outputs_, outputs_}, own));
-    }
+    status[i] =
+        gp().fit(model_, X.block(first, 0, n, dims_), Y.block(first, 0, n, outputs_), own, {});
     first += n;
+    const auto at = static_cast<std::size_t>(i);
+    fitted_[at] = 0;
+    if (failed(status[i])) {  // answer with the prior where there is one
+      const Status prior =
+          gp().fit(model_, {nullptr, 0, dims_, dims_}, {nullptr, 0, outputs_, outputs_}, own, {});
+      if (failed(prior)) continue;
+    }
+    fitted_[at] = gp().size(model_);
+    gp().store(model_, static_cast<double*>(learned_.data()) + first_[at]);
   }
   return Status::ok;
 }
@@ -73,18 +90,18 @@ Status GaussianProcessBatch::predict(MatrixView<const double> queries, MatrixVie
     }
   }
   for (int i = 0; i < batch; ++i) {
-    gp().predict(models_[static_cast<std::size_t>(i)],
-                 queries.block(shared ? 0 : i * each, 0, each, dims_),
+    turn_to(i);
+    gp().predict(model_, queries.block(shared ? 0 : i * each, 0, each, dims_),
                  mean.block(i * each, 0, each, outputs_), variance.segment(i * each, each));
   }
   return Status::ok;
 }
 
-Status GaussianProcessBatch::log_marginal_likelihood(VectorView<double> values) const noexcept {
+Status GaussianProcessBatch::log_marginal_likelihood(VectorView<double> values) noexcept {
   if (values.size != size()) return Status::shape_mismatch;
   for (int i = 0; i < size(); ++i) {
-    const void* const model = models_[static_cast<std::size_t>(i)];
-    values[i] = gp().log_marginal_likelihood(model);
+    turn_to(i);
+    values[i] = gp().log_marginal_likelihood(model_);
   }
   return Status::ok;
 }

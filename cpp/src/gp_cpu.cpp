@@ -100,20 +100,19 @@ Status covariance(Arena arena, VectorView<const KernelNode> nodes,
   return Status::ok;
 }
 
-Status cholesky(double* a, int size, int stride, double* workspace, int* failing_pivot) noexcept {
+Status cholesky(double* a, int size, int stride, double* workspace, int* failing_pivot,
+                Team team) noexcept {
   const linalg::Triangle<double> triangle{a, size, stride};
   linalg::pad_with_identity(triangle);
-  return linalg::factor(triangle, workspace, failing_pivot);
+  return linalg::factor(triangle, workspace, failing_pivot, 0.0, team);
 }
 
 constexpr GpKernels table = {
     .model_bytes = bytes_of<Model>,
     .model_create = create<Model>,
-    .fit =
-        [](void* model, MatrixView<const double> X, MatrixView<const double> Y,
-           const GpHyperparameters& hyper) noexcept {
-          return model_of(model).fit(X, Y, native(hyper));
-        },
+    .fit = [](void* model, MatrixView<const double> X, MatrixView<const double> Y,
+              const GpHyperparameters& hyper,
+              Team team) noexcept { return model_of(model).fit(X, Y, native(hyper), team); },
     .append = [](void* model, VectorView<const double> x,
                  VectorView<const double> y) noexcept { return model_of(model).append(x, y); },
     .drop = [](void* model, int index) noexcept { return model_of(model).drop(index); },
@@ -150,6 +149,13 @@ constexpr GpKernels table = {
     .failing_pivot = [](const void* model) noexcept { return model_of(model).failing_pivot(); },
     .log_marginal_likelihood =
         [](const void* model) noexcept { return model_of(model).log_marginal_likelihood(); },
+    .compact_size =
+        [](GpSize size) noexcept {
+          return Model::compact_size(size.points, size.dims, size.outputs);
+        },
+    .store = [](const void* model, double* compact) noexcept { model_of(model).store(compact); },
+    .restore = [](void* model, int points,
+                  const double* compact) noexcept { model_of(model).restore(points, compact); },
     .likelihood_bytes = bytes_of<Likelihood>,
     .likelihood_create = create<Likelihood>,
     .likelihood = likelihood,

@@ -17,10 +17,13 @@ namespace {
 
 using host::GaussianProcess;
 
-std::string pivot_text(int pivot) { return "pivot of row " + std::to_string(pivot); }
+auto pivot_text(int pivot) {
+  return [pivot] { return "pivot of row " + std::to_string(pivot); };
+}
 
 void bind_model(py::module_& sub) {
-  py::class_<GaussianProcess>(sub, "Model", "Exact GP; one thread at a time.")
+  py::class_<GaussianProcess> model(sub, "Model", "Exact GP; one thread at a time.");
+  model
       .def(py::init([](int capacity, int dims, int outputs, bool with_inverse,
                        int kernel_parameters) {
              if (capacity < 0 || dims < 1 || outputs < 1) {
@@ -33,16 +36,17 @@ void bind_model(py::module_& sub) {
       .def(
           "fit",
           [](GaussianProcess& self, const Array<double>& X, const Array<double>& Y,
-             const Hyper& hyper) {
+             const Hyper& hyper, int threads) {
             const auto x = matrix_view(X, "X"), y = matrix_view(Y, "Y");
             Status status;
             {
               py::gil_scoped_release without_gil;
-              status = self.fit(x, y, hyper.values);
+              status = self.fit(x, y, hyper.values, threads);
             }
             raise_if_failed(status, "gp.fit", pivot_text(self.failing_pivot()));
           },
-          py::arg("X").noconvert(), py::arg("Y").noconvert(), py::arg("hyper"))
+          py::arg("X").noconvert(), py::arg("Y").noconvert(), py::arg("hyper"),
+          py::arg("threads") = 1)
       .def(
           "append",
           [](GaussianProcess& self, const Array<double>& X, const Array<double>& Y) {
@@ -137,6 +141,7 @@ void bind_model(py::module_& sub) {
       .def_property_readonly("size", &GaussianProcess::size)
       .def_property_readonly("capacity", &GaussianProcess::capacity)
       .def_property_readonly("log_marginal_likelihood", &GaussianProcess::log_marginal_likelihood);
+  quicken_gp_predict(model);
 }
 
 void bind_likelihood(py::module_& sub) {
@@ -216,22 +221,27 @@ void bind_gp(py::module_& m) {
   });
   sub.def(
       "cholesky",
-      [](Array<double> a, int size, Array<double> workspace) {
+      [](Array<double>& a, int size, Array<double>& workspace, int threads) {
         const auto view = mutable_matrix_view(a, "a");
         if (view.rows < host::cholesky_rows(size) ||
             static_cast<std::size_t>(workspace.size()) < host::cholesky_workspace(size)) {
           throw py::value_error("a or workspace: smaller than cholesky_shape(size) says");
         }
         int pivot = -1;
-        Status status;
         double* const room = workspace.mutable_data();
-        {
-          py::gil_scoped_release without_gil;
-          status = host::cholesky(view.data, size, view.stride, room, &pivot);
-        }
+        const auto factor = [&] {
+          return host::cholesky(view.data, size, view.stride, room, &pivot, threads);
+        };
+        const auto unlocked = [&] {
+          const py::gil_scoped_release without_gil;
+          return factor();
+        };
+        // shorter than it takes another thread to wake up: not worth handing the lock over
+        const Status status = size <= 256 ? factor() : unlocked();
         raise_if_failed(status, "gp.cholesky", pivot_text(pivot));
       },
       py::arg("a").noconvert(), py::arg("size"), py::arg("workspace").noconvert(),
+      py::arg("threads") = 1,
       "In place on the upper triangle by rows of a (rows, stride) array as cholesky_shape says.");
 }
 

@@ -61,7 +61,7 @@ void bind_gp_batch(py::module_& sub) {
             return py::make_tuple(mean, variance);
           },
           py::arg("X").noconvert(), py::arg("shared"))
-      .def("log_marginal_likelihood", [](const GaussianProcessBatch& self) {
+      .def("log_marginal_likelihood", [](GaussianProcessBatch& self) {
         Array<double> values(self.size());
         raise_if_failed(self.log_marginal_likelihood(mutable_vector_view(values, "values")),
                         "gp.Batch.log_marginal_likelihood");

@@ -12,6 +12,7 @@ void bind_belief(py::module_& m);
 void bind_gp(py::module_& m);
 void bind_gp_batch(py::module_& gp);
 void bind_gp_sparse(py::module_& gp);
+void quicken_gp_predict(py::object model);
 void bind_loop(py::module_& m);
 void bind_mpc(py::module_& m);
 void bind_dense_qp(py::module_& m);

@@ -50,6 +50,22 @@ inline const double* plain_vector(const py::handle& object, py::ssize_t size) {
   return fits ? reinterpret_cast<const double*>(array->data) : nullptr;
 }
 
+/// The same of an array (m, cols); null where it is none.
+inline MatrixView<const double> plain_matrix(const py::handle& object, int cols) {
+  static PyObject* const type = py::dtype::of<double>().release().ptr();
+  static const py::detail::npy_api& numpy = py::detail::npy_api::get();
+  constexpr int wanted =
+      py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_ | py::detail::npy_api::NPY_ARRAY_ALIGNED_;
+  if (Py_TYPE(object.ptr()) != numpy.PyArray_Type_) return {};
+  const auto* const array = py::detail::array_proxy(object.ptr());
+  const bool fits = array->descr == type && array->nd == 2 && array->dimensions[1] == cols &&
+                    array->dimensions[0] <= std::numeric_limits<int>::max() &&
+                    (array->flags & wanted) == wanted;
+  if (!fits) return {};
+  return {reinterpret_cast<const double*>(array->data), static_cast<int>(array->dimensions[0]),
+          cols, cols};
+}
+
 template <class T>
 VectorView<const T> vector_view(const Array<T>& a, const char* name) {
   if (a.ndim() != 1) throw py::value_error(std::string(name) + ": need a 1-D array");

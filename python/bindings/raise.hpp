@@ -1,15 +1,15 @@
 #pragma once
 
 #include <string>
+#include <type_traits>
 
 #include "module.hpp"
 #include "optcore/core/status.hpp"
 
 namespace optcore::python {
 
-/// Status -> exception of optcore.errors, in one switch; returns on success.
-inline void raise_if_failed(Status status, const char* function, const std::string& detail = "") {
-  if (!failed(status)) return;
+/// Status -> exception of optcore.errors, in one switch.
+[[noreturn]] inline void raise(Status status, const char* function, const std::string& detail) {
   const char* type = "OptcoreError";
   switch (status) {
     case Status::shape_mismatch: type = "ShapeError"; break;
@@ -30,6 +30,22 @@ inline void raise_if_failed(Status status, const char* function, const std::stri
   const py::object exception = py::module_::import("optcore.errors").attr(type)(text);
   PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(exception.ptr())), exception.ptr());
   throw py::error_already_set();
+}
+
+/// Returns on success.
+inline void raise_if_failed(Status status, const char* function) {
+  if (failed(status)) raise(status, function, "");
+}
+
+/// @param detail  a text, or a function that makes it when it is needed.
+template <class Detail>
+void raise_if_failed(Status status, const char* function, const Detail& detail) {
+  if (!failed(status)) return;
+  if constexpr (std::is_invocable_v<const Detail&>) {
+    raise(status, function, detail());
+  } else {
+    raise(status, function, detail);
+  }
 }
 
 }  // namespace optcore::python

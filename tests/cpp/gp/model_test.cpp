@@ -158,6 +158,42 @@ TYPED_TEST(GpModel, PredictsTheSameWithoutTheInverse) {
   for (const int m : {1, 5, 8, 20, 24, 57}) this->expect_agreement(fitted.model, r, m);
 }
 
+TYPED_TEST(GpModel, OneModelServesProcessesOfDifferentSizesByTurns) {
+  using T = TypeParam;
+  const int sizes[] = {33, 7, 64, 1};
+  const Reference largest(KernelFamily::matern32, 64, 3, 2);
+  Fitted<T> shared(largest, 64, 64, false);
+  std::vector<Reference> processes;
+  std::vector<std::vector<T>> learned;
+  const auto learn = [&](const Reference& r) {
+    const auto X = support::cast<T>(r.X), Y = support::cast<T>(r.Y);
+    shared.scales = support::cast<T>(r.scales);
+    ASSERT_EQ(shared.model.fit({X.data(), r.n, 3, 3}, {Y.data(), r.n, 2, 2}, shared.hyper(r)),
+              Status::ok);
+  };
+  for (const int n : sizes) {
+    const Reference& r = processes.emplace_back(KernelFamily::matern32, n, 3, 2);
+    learn(r);
+    auto& compact = learned.emplace_back(gp::Model<T>::compact_size(n, 3, 2) + 2, T(-7));
+    const AllocationGuard no_allocation;
+    shared.model.store(compact.data() + 1);
+    EXPECT_EQ(compact.front(), T(-7));
+    EXPECT_EQ(compact.back(), T(-7));
+  }
+  for (const int i : {2, 0, 3, 1, 2}) {
+    learn(processes[i == 0 ? 1 : 0]);
+    {
+      const AllocationGuard no_allocation;
+      shared.model.restore(sizes[i], learned[i].data() + 1);
+    }
+    EXPECT_EQ(shared.model.size(), sizes[i]);
+    const double likelihood = processes[i].likelihood();
+    EXPECT_NEAR(shared.model.log_marginal_likelihood(), likelihood,
+                TestFixture::tolerance * (1 + std::abs(likelihood)));
+    this->expect_agreement(shared.model, processes[i], 9);
+  }
+}
+
 TYPED_TEST(GpModel, AddsTheNoiseOfEachPoint) {
   using T = TypeParam;
   Reference r(KernelFamily::rbf, 25, 2, 1);

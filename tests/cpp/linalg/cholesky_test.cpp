@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <thread>
 #include <vector>
 
 #include "optcore/linalg/inverse.hpp"
@@ -104,6 +105,42 @@ TYPED_TEST(Cholesky, BlockedAgreesWithDirect) {
   }
 }
 
+/// Two parts, the second first: what a team of two threads may come to.
+void second_part_first(void*, void (*part)(void*, int), void* work) {
+  part(work, 1);
+  part(work, 0);
+}
+
+/// Two threads made for one piece of work.
+void on_two_threads(void*, void (*part)(void*, int), void* work) {
+  std::thread other(part, work, 1);
+  part(work, 0);
+  other.join();
+}
+
+TYPED_TEST(Cholesky, ATeamOfTwoGivesTheSameBits) {
+  using T = TypeParam;
+  for (const Team team : {Team{2}, Team{2, second_part_first}, Team{2, on_two_threads}}) {
+    for (int n : {40, 321, 333, 400, 777}) {
+      Problem<T> problem(n), other(n);
+      const Triangle<T> shared = problem.triangle(), alone = other.triangle();
+      std::vector<T> workspace(linalg::factor_workspace<T>(n) + 1);
+      int pivot = 7;
+      ASSERT_EQ(linalg::factor(shared, workspace.data(), &pivot, T(0), team), Status::ok);
+      EXPECT_EQ(pivot, -1);
+      ASSERT_EQ(linalg::factor(alone, workspace.data()), Status::ok);
+      for (int j = 0; j < n; ++j) {
+        for (int i = 0; i < n; ++i) ASSERT_EQ(shared(i, j), alone(i, j)) << n << ' ' << i;
+      }
+      const Triangle<T> bad = problem.triangle();
+      bad(n - 2, n - 2) = T(-1);
+      EXPECT_EQ(linalg::factor(bad, workspace.data(), &pivot, T(0), team),
+                Status::not_positive_definite);
+      EXPECT_EQ(pivot, n - 2);
+    }
+  }
+}
+
 TYPED_TEST(Cholesky, ReportsTheFirstBadPivot) {
   using T = TypeParam;
   for (int n : {3, 21, 64, 600}) {
@@ -139,6 +176,9 @@ TYPED_TEST(Cholesky, SolvesInvertsAndMultiplies) {
     linalg::solve_lower<T>(l, x.data());
     linalg::multiply_lower<T>(m, b.data(), y.data());
     for (int i = 0; i < n; ++i) EXPECT_NEAR(x[i], y[i], loose) << n;
+    double squares = 0;
+    for (int i = 0; i < n; ++i) squares += static_cast<double>(y[i]) * static_cast<double>(y[i]);
+    EXPECT_NEAR(linalg::squared_product<T>(m, b.data()), squares, loose * (1 + squares));
     linalg::multiply_lower_transposed<T>(m, x.data(), z.data());
     linalg::solve_lower_transposed<T>(l, x.data());
     for (int i = 0; i < n; ++i) EXPECT_NEAR(x[i], z[i], loose) << n;

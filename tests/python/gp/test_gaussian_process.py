@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process import kernels as sk
 
-from optcore.errors import OptcoreError
+from optcore.errors import ConfigError, InferenceError, OptcoreError, ShapeError
 from optcore.gp import RBF, GaussianProcess, Matern
 
 
@@ -54,6 +54,65 @@ def test_gradient_of_the_mean_agrees_with_finite_differences() -> None:
         step = h * np.eye(3)[f]
         rise = (gp.predict(Z + step)[0] - gp.predict(Z - step)[0]) / (2 * h)
         np.testing.assert_allclose(gradient[:, f], rise, atol=1e-6)
+
+
+@pytest.mark.parametrize(("n", "capacity"), [(150, 200), (450, 500), (700, 900)])
+def test_hundreds_of_points_come_and_go(n: int, capacity: int) -> None:
+    """With L^-1 at hand (up to 512 points of capacity) and without."""
+    X, y, Z = problem(n + 60, 4, 3)
+    kernel = Matern(length_scale=[0.9, 1.2, 1.5, 2.0], variance=1.3)
+    gp = GaussianProcess(kernel, noise=0.02).fit(X[:n], y[:n], capacity=capacity)
+    held = list(range(n))
+    rng = np.random.default_rng(n)
+    for k in range(n, n + 30):
+        gp.append(X[k], y[k])
+        held.append(k)
+        at = int(rng.integers(len(held))) if k % 3 else 0
+        gp.drop(at)
+        del held[at]
+    gp.append(X[n + 30 :], y[n + 30 :])
+    held += range(n + 30, n + 60)
+    np.testing.assert_array_equal(gp.X, X[held])
+    fresh = GaussianProcess(kernel, noise=0.02).fit(X[held], y[held])
+    for ours, anew in zip(gp.predict(Z), fresh.predict(Z), strict=True):
+        np.testing.assert_allclose(ours, anew, atol=1e-10)
+    assert gp.log_marginal_likelihood() == pytest.approx(fresh.log_marginal_likelihood(), rel=1e-10)
+
+
+def test_two_threads_fit_the_same_process() -> None:
+    X, y, Z = problem(700, 3, 4)
+    one, two = (
+        GaussianProcess(RBF(0.9), noise=0.01).fit(X, y, threads=threads) for threads in (1, 2)
+    )
+    for a, b in zip(one.predict(Z), two.predict(Z), strict=True):
+        np.testing.assert_array_equal(a, b)
+    with pytest.raises(ConfigError, match="threads"):
+        one.fit(X, y, threads=3)
+    again = np.concatenate([X, X[:1]])
+    with pytest.raises(InferenceError, match="pivot of row 700"):
+        GaussianProcess(RBF(0.9), noise=0.0).fit(again, np.append(y, 0.0), threads=2)
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_queries_of_every_make_get_the_same_answer(outputs: int) -> None:
+    """Arrays that the core takes as they are, and those that need a conversion first."""
+    X, y, Z = problem(20, 3, 6)
+    Y = y if outputs == 1 else np.column_stack([y, -2 * y])
+    gp = GaussianProcess(RBF(0.9), noise=0.01).fit(X, Y)
+    mean, variance = gp.predict(Z)
+    assert mean.shape == (7,) if outputs == 1 else (7, 2)
+    shifted = np.frombuffer(b"-" + Z.tobytes(), dtype=np.uint8)[1:].view(np.float64).reshape(7, 3)
+    for other in (Z.tolist(), np.asfortranarray(Z), np.repeat(Z, 2, axis=0)[::2],
+                  Z.astype(">f8"), Z.astype(object), shifted):  # fmt: skip
+        for a, b in zip(gp.predict(other), (mean, variance), strict=True):
+            np.testing.assert_array_equal(a, b)
+    np.testing.assert_allclose(gp.predict(Z.astype(np.float32))[0], mean, atol=1e-5)
+    for bad, match in ((Z[0], "need"), (Z[:, :2], "need"), ("text", "numbers")):
+        with pytest.raises(ShapeError, match=match):
+            gp.predict(bad)
+    with pytest.raises(InferenceError, match="not_finite"):
+        gp.predict(np.where(np.arange(7)[:, None] == 2, np.nan, Z))
+    assert gp.predict(np.empty((0, 3)))[1].shape == (0,)
 
 
 def test_appending_is_as_good_as_fitting_anew() -> None:

@@ -79,8 +79,9 @@ class Model {
   /// @return not_positive_definite (see failing_pivot()), not_finite, invalid_argument,
   ///         shape_mismatch, capacity_exceeded, not_ready. After a failed factorisation size() is
   ///         0; other failures leave the model as it was.
+  /// @param team  shares the factorisation of many points (linalg/cholesky.hpp).
   [[nodiscard]] OPTCORE_HD Status fit(MatrixView<const T> X, MatrixView<const T> Y,
-                                      const Hyperparameters<T>& hyper) noexcept;
+                                      const Hyperparameters<T>& hyper, Team team = {}) noexcept;
 
   /// One more point, O(n^2). On failure the model is unchanged.
   [[nodiscard]] OPTCORE_HD Status append(VectorView<const T> x, VectorView<const T> y) noexcept;
@@ -136,6 +137,15 @@ class Model {
   /// @param gradient (m, outputs * d): d mean[o] / d x[f] of query q at (q, o * d + f)
   OPTCORE_HD void mean_gradient(MatrixView<const T> queries, MatrixView<T> mean,
                                 MatrixView<T> gradient) const noexcept;
+
+  /// Numbers that store() writes for n points.
+  [[nodiscard]] static constexpr std::size_t compact_size(int n, int dims, int outputs) noexcept;
+  /// Writes the fitted state, L once and without its upper half: a model that serves many processes
+  /// by turns keeps its own memory in the caches.
+  OPTCORE_HD void store(T* compact) const noexcept;
+  /// Becomes what a model of n points was at its store(); family and prior mean are those of this
+  /// model's last fit(). L^-1 is given up.
+  OPTCORE_HD void restore(int n, const T* compact) noexcept;
 
   [[nodiscard]] OPTCORE_HD int size() const noexcept { return size_; }
   [[nodiscard]] OPTCORE_HD int capacity() const noexcept { return capacity_; }
@@ -226,8 +236,10 @@ class Model {
   template <KernelFamily F, int R>
   OPTCORE_HD void predict_solving(MatrixView<const T> queries, MatrixView<T> mean,
                                   VectorView<T> variance) noexcept;
+  template <class Copy>
+  OPTCORE_HD void for_compact_runs(Copy copy) const noexcept;
   OPTCORE_HD void open_padding() noexcept;
-  [[nodiscard]] OPTCORE_HD Status factor_points() noexcept;
+  [[nodiscard]] OPTCORE_HD Status factor_points(Team team = {}) noexcept;
   OPTCORE_HD void solve_weights() noexcept;
 
   int capacity_ = 0, size_ = 0, outputs_ = 0, failing_pivot_ = -1;
@@ -254,6 +266,7 @@ class Model {
 }  // namespace optcore::inline OPTCORE_ISA::gp
 
 #include "optcore/gp/detail/model_attach.hpp"
+#include "optcore/gp/detail/model_compact.hpp"
 #include "optcore/gp/detail/model_drop.hpp"
 #include "optcore/gp/detail/model_fit.hpp"
 #include "optcore/gp/detail/model_gradient.hpp"

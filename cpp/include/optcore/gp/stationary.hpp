@@ -175,7 +175,9 @@ OPTCORE_HD void fill_covariance(ScaledInputs<const T> x, T variance, T noise,
           }
         }
       }
-      for (int c = 0; c < count; ++c) {
+#pragma GCC unroll 8
+      for (int c = 0; c < columns; ++c) {
+        if (c >= count) break;
 #pragma GCC unroll 8
         for (int r = 0; r < R; ++r) {
           (scale * Correlation<F>::value(q[c][r])).store(k.column(j + c) + i + r * W);

@@ -52,8 +52,10 @@ class GaussianProcess {
   GaussianProcess(int capacity, int dims, int outputs, bool with_inverse,
                   int kernel_parameters = 0);
 
+  /// @param threads  2: the caller and a thread made for this call factor a large covariance; the
+  ///                 only call of the class that ever waits for another thread.
   [[nodiscard]] Status fit(MatrixView<const double> X, MatrixView<const double> Y,
-                           const GpHyperparameters& hyper) noexcept;
+                           const GpHyperparameters& hyper, int threads = 1) noexcept;
   [[nodiscard]] Status append(VectorView<const double> x, VectorView<const double> y) noexcept;
   /// A block of points, one after the other; on failure none of them stays.
   /// @param X (k, d)   @param Y (k, outputs)
@@ -124,8 +126,9 @@ class GpLikelihoodEvaluator {
 /// apart; its upper triangle by rows (the lower one by columns) becomes the factor. Room for
 /// cholesky_rows(size) rows is needed, and a stride of at least as many.
 /// @param workspace  cholesky_workspace(size) numbers
+/// @param threads    2: the caller and a thread made for this call share what is large
 [[nodiscard]] Status cholesky(double* a, int size, int stride, double* workspace,
-                              int* failing_pivot) noexcept;
+                              int* failing_pivot, int threads = 1) noexcept;
 [[nodiscard]] int cholesky_rows(int size) noexcept;
 [[nodiscard]] int cholesky_stride(int size) noexcept;
 [[nodiscard]] std::size_t cholesky_workspace(int size) noexcept;

@@ -19,8 +19,9 @@ struct GpBatchHyperparameters {
   VectorView<const double> mean;           ///< (outputs,) of all, or empty
 };
 
-/// Many small Gaussian processes of different sizes, in one block of memory. One thread; no call
-/// but the constructor allocates.
+/// Many small Gaussian processes of different sizes. One model, which stays in the caches, serves
+/// them by turns; what each has learned waits in a compact form. One thread; no call but the
+/// constructor allocates.
 class GaussianProcessBatch {
  public:
   /// @param sizes  points of each process, >= 0
@@ -42,19 +43,22 @@ class GaussianProcessBatch {
                                VectorView<double> variance) noexcept;
 
   /// @param values (batch,) nats, summed over the outputs; 0 for a process without data
-  [[nodiscard]] Status log_marginal_likelihood(VectorView<double> values) const noexcept;
+  [[nodiscard]] Status log_marginal_likelihood(VectorView<double> values) noexcept;
 
-  [[nodiscard]] int size() const noexcept { return static_cast<int>(models_.size()); }
+  [[nodiscard]] int size() const noexcept { return static_cast<int>(sizes_.size()); }
   [[nodiscard]] int points(int i) const noexcept { return sizes_[static_cast<std::size_t>(i)]; }
   [[nodiscard]] int total() const noexcept { return total_; }
   [[nodiscard]] int dims() const noexcept { return dims_; }
   [[nodiscard]] int outputs() const noexcept { return outputs_; }
 
  private:
+  void turn_to(int i) noexcept;
+
   int dims_, outputs_, total_ = 0;
-  std::vector<int> sizes_;
-  Buffer memory_;
-  std::vector<void*> models_;
+  std::vector<int> sizes_, fitted_;  // points of each; those its last fit has learned
+  std::vector<std::size_t> first_;   // of each in learned_
+  Buffer memory_, learned_;          // of the model; of all processes
+  void* model_ = nullptr;
 };
 
 /// What fit_predict() reads; shapes as in GaussianProcessBatch.

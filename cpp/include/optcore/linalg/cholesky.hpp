@@ -2,14 +2,17 @@
 
 #include "optcore/core/arena.hpp"
 #include "optcore/core/status.hpp"
+#include "optcore/core/team.hpp"
 #include "optcore/linalg/packed.hpp"
 #include "optcore/linalg/triangle.hpp"
 
 /// Cholesky factor A = L L' of a symmetric positive definite matrix, in place on its lower
-/// triangle held by columns (triangle.hpp). No BLAS, no allocation, one thread.
+/// triangle held by columns (triangle.hpp). No BLAS, no allocation; one thread unless the
+/// caller brings a team.
 ///
 /// Up to `direct_limit` rows: left-looking by register tiles. Above: right-looking by panels of
-/// columns whose rows are packed, with the trailing update of packed.hpp by the same tile.
+/// columns whose rows are packed, with the trailing update of packed.hpp by the same tile. A team
+/// shares the rows of each panel in a fixed split, so its result is that of one thread to the bit.
 namespace optcore::inline OPTCORE_ISA::linalg {
 
 namespace detail {
@@ -51,15 +54,31 @@ OPTCORE_HD int factor_left(Triangle<T> a, int columns, int rows, T minimum_pivot
   T inverse_diagonal[C];
   for (int j = 0; j < columns; j += C) {
     T* const block = a.column(j) + j;
-    Tile<T, 1> diagonal;
-    diagonal.load(block, stride);
-    diagonal.subtract(a.data + j, stride, a.data + j, stride, 1, j);
-    const int good = factor_block(diagonal, minimum_pivot, inverse_diagonal);
+    // the diagonal block and the rows next to it in one tile, whose sums hide each other's latency
+    const auto top = [&]<int R>() {
+      Tile<T, R> tile;
+      tile.load(block, stride);
+      tile.subtract(a.data + j, stride, a.data + j, stride, 1, j);
+      Tile<T, 1> diagonal = tile.template registers<0, 1>();
+      const int good = factor_block(diagonal, minimum_pivot, inverse_diagonal);
+      if (good < C) return good;
+      for (int q = 0; q < C; ++q) {  // the other triangle belongs to the caller
+        for (int p = q; p < C; ++p) block[q * stride + p] = diagonal.v[q][0][p];
+      }
+      if constexpr (R > 1) {
+        auto below = tile.template registers<1, R - 1>();
+        below.solve_right(block, stride, inverse_diagonal);
+        below.store(block + C, stride);
+      }
+      return C;
+    };
+    const int height = min(tile_registers<T>, (rows - j) / C);
+    const int good = height >= 4   ? top.template operator()<min(4, tile_registers<T>)>()
+                     : height == 3 ? top.template operator()<min(3, tile_registers<T>)>()
+                     : height == 2 ? top.template operator()<min(2, tile_registers<T>)>()
+                                   : top.template operator()<1>();
     if (good < C) return j + good;
-    for (int q = 0; q < C; ++q) {  // the other triangle belongs to the caller
-      for (int p = q; p < C; ++p) block[q * stride + p] = diagonal.v[q][0][p];
-    }
-    for_row_tiles<T>(j + C, rows, [&]<int R>(int i) {
+    for_row_tiles<T>(j + height * C, rows, [&]<int R>(int i) {
       T* const target = a.column(j) + i;
       Tile<T, R> tile;
       tile.load(target, stride);
@@ -113,10 +132,11 @@ OPTCORE_HD int factor_diagonal(Triangle<T> a, int column, int count, T* block, T
   return count;
 }
 
-/// Rows below a factored diagonal block: solved in place, and packed for subtract_packed().
+/// Rows [begin, end) below a factored diagonal block: solved in place, and packed for
+/// subtract_packed(). `begin` lies whole tiles below the block.
 template <class T>
-OPTCORE_HD void solve_and_pack(Triangle<T> a, int column, int count, int rows, const T* diagonal,
-                               const T* inverse_diagonal, T* packed) noexcept {
+OPTCORE_HD void solve_and_pack(Triangle<T> a, int column, int count, int begin, int end,
+                               const T* diagonal, const T* inverse_diagonal, T* packed) noexcept {
   constexpr int C = tile_columns<T>, H = tile_rows<T>;
   const std::ptrdiff_t stride = a.stride;
   const auto solve = [&]<int R>(int i, T* solved) {
@@ -133,15 +153,26 @@ OPTCORE_HD void solve_and_pack(Triangle<T> a, int column, int count, int rows, c
       tile.store(target, stride);
     }
   };
-  for (int i = column + count; i < rows; i += H, packed += H * count) {
-    if (i + H <= rows) {
+  packed += static_cast<std::ptrdiff_t>(begin - column - count) * count;
+  for (int i = begin; i < end; i += H, packed += H * count) {
+    if (i + H <= end) {
       solve.template operator()<tile_registers<T>>(i, packed);
     } else {
-      for (int r = 0; i + r < rows; r += native_lanes<T>) {
+      for (int r = 0; i + r < end; r += native_lanes<T>) {
         solve.template operator()<1>(i + r, packed + r);
       }
     }
   }
+}
+
+/// Row where the second of two parts begins, whole tiles below `first`: of equal rows, or of equal
+/// areas of the triangle under `first`.
+template <class T>
+[[nodiscard]] OPTCORE_HD int second_half(int first, int rows, bool of_triangle) noexcept {
+  constexpr int H = tile_rows<T>;
+  const T share = of_triangle ? T(0.70710678) : T(0.5);
+  const int below = static_cast<int>(share * static_cast<T>(rows - first));
+  return first + min((below + H / 2) / H * H, rows - first);
 }
 
 }  // namespace detail
@@ -151,11 +182,12 @@ OPTCORE_HD void solve_and_pack(Triangle<T> a, int column, int count, int rows, c
 /// @param workspace      factor_workspace<T>(n) numbers, 64-byte aligned; null when that is 0.
 /// @param failing_pivot  optional: the first row whose pivot is too small, -1 on success.
 /// @param minimum_pivot  what a pivot (a square of the factor's diagonal) must exceed, < 1.
+/// @param team           of one or two; two share the work above `direct_limit` rows.
 /// @return not_positive_definite (also for NaN); the triangle is then undefined.
 template <class T>
 [[nodiscard]] OPTCORE_HD Status factor(Triangle<T> a, T* workspace = nullptr,
-                                       int* failing_pivot = nullptr,
-                                       T minimum_pivot = T(0)) noexcept {
+                                       int* failing_pivot = nullptr, T minimum_pivot = T(0),
+                                       Team team = {}) noexcept {
   const int rows = padded<T>(a.size);
   int good = 0;
   if (a.size <= detail::direct_limit || workspace == nullptr) {
@@ -173,9 +205,19 @@ template <class T>
         good += pivots;
         break;
       }
-      detail::solve_and_pack(a, good, count, rows, workspace, inverse_diagonal, panel);
-      subtract_packed(a, good + count, count, rows, panel);
-      good += count;
+      const int below = good + count;
+      const auto shared = [&](bool of_triangle, auto work) {
+        if (team.size < 2) return work(below, rows);
+        const int middle = detail::second_half<T>(below, rows, of_triangle);
+        team([&](int part) { part == 0 ? work(below, middle) : work(middle, rows); });
+      };
+      shared(false, [&](int begin, int end) {
+        detail::solve_and_pack(a, good, count, begin, end, workspace, inverse_diagonal, panel);
+      });
+      shared(true, [&](int begin, int end) {
+        subtract_packed(a, below, count, rows, panel, begin, end);
+      });
+      good = below;
     }
   }
   const bool complete = good >= rows;

@@ -22,9 +22,10 @@ template <class T>
 /// Rows and columns [first, rows) of the triangle: a -= P P', with row i of P at
 /// packed[(i - first) / H * H * count + k * H + (i - first) % H], H = tile_rows. `rows` is a
 /// multiple of a register. Nothing above the diagonal is touched.
+/// @param begin, end  only these rows: begin is `first` and whole tiles more, end too or `rows`.
 template <class T>
-OPTCORE_HD void subtract_packed(Triangle<T> a, int first, int count, int rows,
-                                const T* packed) noexcept {
+OPTCORE_HD void subtract_packed(Triangle<T> a, int first, int count, int rows, const T* packed,
+                                int begin, int end) noexcept {
   constexpr int C = tile_columns<T>, H = tile_rows<T>, R = tile_registers<T>, W = native_lanes<T>;
   constexpr int block = 20 * H;  // columns whose panels stay in the second-level cache
   const std::ptrdiff_t stride = a.stride;
@@ -35,7 +36,7 @@ OPTCORE_HD void subtract_packed(Triangle<T> a, int first, int count, int rows,
   const auto partial = [&](int i, int j, const T* factors) {
     for (int r = 0; r < R; ++r) {
       const int row = i + r * W;
-      if (row < j || row >= rows) continue;
+      if (row < j || row >= end) continue;
       Tile<T, 1> tile;
       tile.clear();
       tile.subtract(panel(i) + r * W, H, factors, H, 1, count);
@@ -49,11 +50,11 @@ OPTCORE_HD void subtract_packed(Triangle<T> a, int first, int count, int rows,
       }
     }
   };
-  for (int left = first; left < rows; left += block) {
-    for (int i = left; i < rows; i += H) {
+  for (int left = first; left < end; left += block) {
+    for (int i = max(left, begin); i < end; i += H) {
       for (int j = left; j < min(left + block, min(i + H, rows)); j += C) {
         const T* const factors = panel(j - (j - first) % H) + (j - first) % H;
-        if (j >= i || i + H > rows) {
+        if (j >= i || i + H > end) {
           partial(i, j, factors);
           continue;
         }
@@ -67,6 +68,12 @@ OPTCORE_HD void subtract_packed(Triangle<T> a, int first, int count, int rows,
       }
     }
   }
+}
+
+template <class T>
+OPTCORE_HD void subtract_packed(Triangle<T> a, int first, int count, int rows,
+                                const T* packed) noexcept {
+  subtract_packed(a, first, count, rows, packed, first, rows);
 }
 
 }  // namespace optcore::inline OPTCORE_ISA::linalg

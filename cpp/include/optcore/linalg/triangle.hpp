@@ -71,6 +71,17 @@ struct Tile {
 
   Pack<T> v[columns][R];
 
+  /// Some of the registers of each column.
+  template <int First, int Count>
+  OPTCORE_INLINE Tile<T, Count> registers() const noexcept {
+    Tile<T, Count> part;
+#pragma GCC unroll 16
+    for (int q = 0; q < columns; ++q) {
+#pragma GCC unroll 4
+      for (int r = 0; r < Count; ++r) part.v[q][r] = v[q][First + r];
+    }
+    return part;
+  }
   OPTCORE_INLINE void clear() noexcept {
 #pragma GCC unroll 16
     for (int q = 0; q < columns; ++q) {

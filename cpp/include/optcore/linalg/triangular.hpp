@@ -153,9 +153,12 @@ OPTCORE_HD void invert(Triangle<const T> l, Triangle<T> m) noexcept {
   }
 }
 
-/// y <- M x for a lower triangle whose upper part is zero to the height of a tile.
-template <class T>
-OPTCORE_HD void multiply_lower(Triangle<const T> m, const T* x, T* y) noexcept {
+namespace detail {
+
+/// Calls take(i, register) for each register of rows of M x, M a lower triangle whose upper part is
+/// zero to the height of a tile.
+template <class T, class Take>
+OPTCORE_INLINE void for_products(Triangle<const T> m, const T* x, Take take) noexcept {
   constexpr int W = native_lanes<T>;
   using P = Pack<T>;
   const int rows = padded<T>(m.size);
@@ -180,8 +183,25 @@ OPTCORE_HD void multiply_lower(Triangle<const T> m, const T* x, T* y) noexcept {
       }
     }
 #pragma GCC unroll 4
-    for (int r = 0; r < R; ++r) (even[r] + odd[r]).store(y + i + r * W);
+    for (int r = 0; r < R; ++r) take(i + r * W, even[r] + odd[r]);
   });
+}
+
+}  // namespace detail
+
+/// y <- M x for a lower triangle whose upper part is zero to the height of a tile.
+template <class T>
+OPTCORE_HD void multiply_lower(Triangle<const T> m, const T* x, T* y) noexcept {
+  detail::for_products(m, x, [y](int i, Pack<T> product) { product.store(y + i); });
+}
+
+/// |M x|^2 for a triangle as multiply_lower() takes it.
+template <class T>
+[[nodiscard]] OPTCORE_HD T squared_product(Triangle<const T> m, const T* x) noexcept {
+  Pack<T> squares = Pack<T>::zero();
+  detail::for_products(m, x,
+                       [&](int, Pack<T> product) { squares = fma(product, product, squares); });
+  return sum(squares);
 }
 
 /// y <- M' x for a lower triangle; the upper part is not read.
@@ -213,14 +233,17 @@ OPTCORE_HD void multiply_lower_transposed(Triangle<const T> m, const T* x, T* y)
 template <class T>
 [[nodiscard]] OPTCORE_HD T dot(const T* a, const T* b, int count) noexcept {
   using P = Pack<T>;
-  P even = P::zero(), odd = P::zero();
+  constexpr int chains = 4;
+  P sums[chains] = {P::zero(), P::zero(), P::zero(), P::zero()};
   int i = 0;
-  for (; i + 2 * P::lanes <= count; i += 2 * P::lanes) {
-    even = fma(P::load(a + i), P::load(b + i), even);
-    odd = fma(P::load(a + i + P::lanes), P::load(b + i + P::lanes), odd);
+  for (; i + chains * P::lanes <= count; i += chains * P::lanes) {
+#pragma GCC unroll 4
+    for (int c = 0; c < chains; ++c) {
+      sums[c] = fma(P::load(a + i + c * P::lanes), P::load(b + i + c * P::lanes), sums[c]);
+    }
   }
-  for (; i < count; i += P::lanes) even = fma(P::load(a + i), P::load(b + i), even);
-  return sum(even + odd);
+  for (; i < count; i += P::lanes) sums[0] = fma(P::load(a + i), P::load(b + i), sums[0]);
+  return sum((sums[0] + sums[1]) + (sums[2] + sums[3]));
 }
 
 }  // namespace optcore::inline OPTCORE_ISA::linalg

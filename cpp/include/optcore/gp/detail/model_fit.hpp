@@ -6,7 +6,7 @@ namespace optcore::inline OPTCORE_ISA::gp {
 
 template <class T>
 OPTCORE_HD Status Model<T>::fit(MatrixView<const T> X, MatrixView<const T> Y,
-                                const Hyperparameters<T>& hyper) noexcept {
+                                const Hyperparameters<T>& hyper, Team team) noexcept {
   const int n = X.rows, d = inputs_.dims;
   if (n > capacity_) return Status::capacity_exceeded;
   if (inputs_.data == nullptr || attached_) return Status::not_ready;
@@ -49,12 +49,12 @@ OPTCORE_HD Status Model<T>::fit(MatrixView<const T> X, MatrixView<const T> Y,
     for (int i = 0; i < n; ++i) z[i] = Y(i, o) - prior_mean_at(o, X.row_data(i));
     detail::set_zero(z + n, whitened_.cols - n);
   }
-  return factor_points();
+  return factor_points(team);
 }
 
 /// From the inputs, and the outputs less their mean in whitened_, to everything else.
 template <class T>
-OPTCORE_HD Status Model<T>::factor_points() noexcept {
+OPTCORE_HD Status Model<T>::factor_points(Team team) noexcept {
   with_family(family_, [&]<KernelFamily F>() {
     if constexpr (F == KernelFamily::composite) {
       composite_.fill(inputs_, noise_, factor_, point_);
@@ -64,7 +64,7 @@ OPTCORE_HD Status Model<T>::factor_points() noexcept {
     return 0;
   });
   detail::add_point_noise<T>(factor_, {point_noise_, size_});
-  const Status status = linalg::factor(factor_, workspace_, &failing_pivot_, minimum_pivot());
+  const Status status = linalg::factor(factor_, workspace_, &failing_pivot_, minimum_pivot(), team);
   inverse_valid_ = false;
   if (failed(status)) {
     size_ = factor_.size = inverse_.size = 0;

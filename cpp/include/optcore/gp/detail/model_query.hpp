@@ -182,13 +182,15 @@ OPTCORE_HD void Model<T>::predict_one(VectorView<const T> query, VectorView<T> m
   for (int o = 0; o < outputs_; ++o) {
     mean[o] = prior_mean_[o] + linalg::dot<T>(scratch_, weights_.row_data(o), rows());
   }
+  T explained;
   if (inverse_valid_) {
-    linalg::multiply_lower<T>(inverse_, scratch_, row_);
+    explained = linalg::squared_product<T>(inverse_, scratch_);
   } else {
     for (int i = 0; i < rows(); ++i) row_[i] = scratch_[i];
     linalg::solve_lower<T>(factor_, row_);
+    explained = linalg::dot<T>(row_, row_, rows());
   }
-  variance = max(T(0), prior_variance_at(query.data) - linalg::dot<T>(row_, row_, rows()));
+  variance = max(T(0), prior_variance_at(query.data) - explained);
 }
 
 template <class T>
