@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 
+#include "fast_method.hpp"
 #include "module.hpp"
 #include "numpy_view.hpp"
 #include "raise.hpp"
@@ -25,7 +26,7 @@ Array<double> as_vector(const py::handle& object, int size, const char* name) {
 }
 
 template <Status (host::DiscreteFilter::*method)(VectorView<const double>) noexcept>
-py::handle observe(host::DiscreteFilter& filter, const py::handle& log_likelihood) {
+py::handle observe(host::DiscreteFilter& filter, py::handle log_likelihood) {
   if (const double* plain = plain_vector(log_likelihood, filter.states()); plain != nullptr) {
     return status_object((filter.*method)({plain, filter.states()}));
   }
@@ -76,11 +77,11 @@ py::tuple run_sequence(host::DiscreteFilter& filter, const Array<double>& log_li
 
 void bind_filter(py::module_& m) {
   using Filter = host::DiscreteFilter;
-  py::class_<Filter>(m, "DiscreteFilter")
-      .def(py::init(&make_filter), py::arg("transition").none(true), py::arg("prior").none(true),
+  py::class_<Filter> type(m, "DiscreteFilter");
+  def_fast<Filter, 1, &observe<&Filter::step>>(type, "step", "Predict, then update.");
+  def_fast<Filter, 1, &observe<&Filter::update>>(type, "update", "Bayes' rule.");
+  type.def(py::init(&make_filter), py::arg("transition").none(true), py::arg("prior").none(true),
            py::arg("states"), py::arg("switching"), py::arg("rounded") = false)
-      .def("step", &observe<&Filter::step>)
-      .def("update", &observe<&Filter::update>)
       .def("predict", &Filter::predict)
       .def("forget",
            [](Filter& f, double factor) {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "fast_method.hpp"
 #include "module.hpp"
 #include "numpy_view.hpp"
 #include "raise.hpp"
@@ -66,7 +67,7 @@ Array<double> vector_of(const py::handle& object, int size, const char* name) {
 
 template <Status (LinearRegression::*method)(VectorView<const double>,
                                              VectorView<const double>) noexcept>
-py::handle revise(LinearRegression& model, const py::handle& x, const py::handle& y) {
+py::handle revise(LinearRegression& model, py::handle x, py::handle y) {
   const auto& s = model.state();
   const double* const plain = plain_vector(x, s.inputs);
   if (plain != nullptr && s.outputs == 1 && PyFloat_Check(y.ptr())) {  // NumPy's float64 is one
@@ -78,8 +79,12 @@ py::handle revise(LinearRegression& model, const py::handle& x, const py::handle
 }
 
 void bind_regression(py::module_& sub) {
-  py::class_<LinearRegression>(sub, "LinearRegression", "See BayesianLinearRegression.")
-      .def(py::init([](int inputs, int outputs, double variance, double scatter, double degrees) {
+  py::class_<LinearRegression> type(sub, "LinearRegression", "See BayesianLinearRegression.");
+  def_fast<LinearRegression, 2, &revise<&LinearRegression::update>>(type, "update",
+                                                                    "Take in (x, y).");
+  def_fast<LinearRegression, 2, &revise<&LinearRegression::downdate>>(type, "downdate",
+                                                                      "Take (x, y) out again.");
+  type.def(py::init([](int inputs, int outputs, double variance, double scatter, double degrees) {
              if (inputs < 1 || outputs < 1) {
                raise_if_failed(Status::invalid_argument, "BayesianLinearRegression",
                                "inputs, outputs: need at least 1");
@@ -92,8 +97,6 @@ void bind_regression(py::module_& sub) {
            }),
            py::arg("inputs"), py::arg("outputs"), py::arg("variance"), py::arg("scatter"),
            py::arg("degrees"))
-      .def("update", &revise<&LinearRegression::update>)
-      .def("downdate", &revise<&LinearRegression::downdate>)
       .def("predict",
            [](LinearRegression& m, const py::handle& x) {
              const auto in = vector_of(x, m.state().inputs, "x");

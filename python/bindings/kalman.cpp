@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "fast_method.hpp"
 #include "module.hpp"
 #include "numpy_view.hpp"
 #include "optcore/host/belief.hpp"
@@ -42,9 +43,18 @@ std::unique_ptr<KalmanFilters> make(int size, int measured, int filters) {
   return std::make_unique<KalmanFilters>(size, measured, filters);
 }
 
+py::handle imm_step(KalmanFilters& f, py::handle z) {
+  if (const double* plain = plain_vector(z, f.measured()); plain != nullptr) {
+    return status_object(f.step({plain, f.measured()}));
+  }
+  const Array<double> measured = measurement(f, z);
+  return status_object(f.step(view(measured)));
+}
+
 void bind_filters(py::module_& sub) {
-  py::class_<KalmanFilters>(sub, "KalmanFilters", "Up to eight Kalman filters; an IMM.")
-      .def(py::init(&make), py::arg("size"), py::arg("measured"), py::arg("filters"))
+  py::class_<KalmanFilters> type(sub, "KalmanFilters", "Up to eight Kalman filters; an IMM.");
+  def_fast<KalmanFilters, 1, &imm_step>(type, "step", "One period with a measurement (m,).");
+  type.def(py::init(&make), py::arg("size"), py::arg("measured"), py::arg("filters"))
       .def("set",
            [](KalmanFilters& f, int filter, const Array<double>& F, const Array<double>& Q,
               const Array<double>& H, const Array<double>& R, const Array<double>& x,
@@ -73,14 +83,6 @@ void bind_filters(py::module_& sub) {
       .def("update_with_innovation",
            [](KalmanFilters& f, const py::handle& innovation) {
              return status_object(f.update_with_innovation(view(measurement(f, innovation))));
-           })
-      .def("step",
-           [](KalmanFilters& f, const py::handle& z) {
-             if (const double* plain = plain_vector(z, f.measured()); plain != nullptr) {
-               return status_object(f.step({plain, f.measured()}));
-             }
-             const Array<double> measured = measurement(f, z);
-             return status_object(f.step(view(measured)));
            })
       .def("mean",
            [](const KalmanFilters& f, int filter) {

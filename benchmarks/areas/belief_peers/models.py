@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -136,7 +137,7 @@ def regression(trial: Trial, d: int) -> None:
 
         model = BayesianLinearRegression(d, variance=variance)
         update, pairs = model.update, list(zip(X, y, strict=True))
-        return _Feed(update, pairs, lambda: model.coefficients[:, 0])
+        return _feed(update, pairs, lambda: model.coefficients[:, 0])
 
     @trial.contestant("numpy")
     def _() -> Callable[[], Any]:
@@ -151,7 +152,7 @@ def regression(trial: Trial, d: int) -> None:
             np.multiply.outer(k / spread, k, out=room)
             np.subtract(V, room, out=V)
 
-        return _Feed(update, list(zip(X, y, strict=True)), m.copy)
+        return _feed(update, list(zip(X, y, strict=True)), m.copy)
 
     @trial.contestant("scipy-blas")
     def _() -> Callable[[], Any]:
@@ -165,7 +166,7 @@ def regression(trial: Trial, d: int) -> None:
             m[:] += k * ((target - ddot(m, x)) / spread)
             dsyr(-1 / spread, k, lower=1, a=V, overwrite_a=1)
 
-        return _Feed(update, list(zip(X, y, strict=True)), m.copy)
+        return _feed(update, list(zip(X, y, strict=True)), m.copy)
 
     @trial.contestant("jax")
     def _() -> Callable[[], Any]:
@@ -186,28 +187,23 @@ def regression(trial: Trial, d: int) -> None:
             m.block_until_ready()
 
         pairs = [(jnp.asarray(x), jnp.asarray(t)) for x, t in zip(X, y, strict=True)]
-        return _Feed(update, pairs, lambda: np.asarray(m))
+        return _feed(update, pairs, lambda: np.asarray(m))
 
     @trial.check
     def _(answers: Mapping[str, Any]) -> dict[str, float]:
         return {"difference": agree(answers, rtol=1e-8)}
 
 
-class _Feed:
-    """Observations in a ring; the answer is the mean after the first time round."""
+def _feed(
+    update: Callable[..., Any], pairs: list[tuple[Any, Any]], answer: Callable[[], _Floats]
+) -> Callable[[], _Floats]:
+    """Observations in turns; the answer is the mean after the first time round."""
+    for x, y in pairs:
+        update(x, y)
+    found, following = answer(), cycle(pairs)
 
-    def __init__(
-        self,
-        update: Callable[..., Any],
-        pairs: list[tuple[Any, Any]],
-        answer: Callable[[], _Floats],
-    ) -> None:
-        self.update, self.pairs, self.turn = update, pairs, 0
-        for x, y in pairs:
-            update(x, y)
-        self.answer = answer()
+    def call() -> _Floats:
+        update(*next(following))
+        return found
 
-    def __call__(self) -> _Floats:
-        self.turn = (self.turn + 1) % len(self.pairs)
-        self.update(*self.pairs[self.turn])
-        return self.answer
+    return call
