@@ -62,12 +62,22 @@ Status DiscreteFilter::set_switching(double probability) noexcept {
   return belief::set_switching(state_, probability);
 }
 
+Status DiscreteFilter::observe(VectorView<const double> log_likelihood, bool predict) noexcept {
+  const auto& kernels = *cpu::kernels().belief;
+  const Status status = kernels.discrete_step(state_, log_likelihood, predict);
+  if (status != Status::zero_evidence || !resets_) return status;
+  belief::reset(state_);
+  (void)kernels.discrete_step(state_, log_likelihood,
+                              false);  // fails where the prior cannot either
+  return Status::reset_to_prior;
+}
+
 Status DiscreteFilter::step(VectorView<const double> log_likelihood) noexcept {
-  return cpu::kernels().belief->discrete_step(state_, log_likelihood, true);
+  return observe(log_likelihood, true);
 }
 
 Status DiscreteFilter::update(VectorView<const double> log_likelihood) noexcept {
-  return cpu::kernels().belief->discrete_step(state_, log_likelihood, false);
+  return observe(log_likelihood, false);
 }
 
 Status DiscreteFilter::sequence(MatrixView<const double> log_likelihoods, bool predict_first,

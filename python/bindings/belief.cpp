@@ -40,8 +40,10 @@ Array<double> copy(VectorView<const double> values) {
 
 std::unique_ptr<host::DiscreteFilter> make_filter(const std::optional<Array<double>>& transition,
                                                   const std::optional<Array<double>>& prior,
-                                                  int states, double switching, bool rounded) {
+                                                  int states, double switching, bool rounded,
+                                                  bool resets) {
   auto filter = std::make_unique<host::DiscreteFilter>(states, transition.has_value(), rounded);
+  filter->reset_when_impossible(resets);
   if (transition.has_value()) {
     raise_if_failed(filter->set_transition(matrix_view(*transition, "transition")),
                     "DiscreteBayesFilter", "transition: need (K, K), rows >= 0 that sum to 1");
@@ -81,7 +83,8 @@ void bind_filter(py::module_& m) {
   def_fast<Filter, 1, &observe<&Filter::step>>(type, "step", "Predict, then update.");
   def_fast<Filter, 1, &observe<&Filter::update>>(type, "update", "Bayes' rule.");
   type.def(py::init(&make_filter), py::arg("transition").none(true), py::arg("prior").none(true),
-           py::arg("states"), py::arg("switching"), py::arg("rounded") = false)
+           py::arg("states"), py::arg("switching"), py::arg("rounded") = false,
+           py::arg("resets") = false)
       .def("predict", &Filter::predict)
       .def("forget",
            [](Filter& f, double factor) {

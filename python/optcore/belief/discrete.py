@@ -33,6 +33,8 @@ class DiscreteBayesFilter(_native.belief.DiscreteFilter):
         switching: without a transition, the probability per step of a redraw from the prior.
         dtype: of the transition matrix as it is kept. float32 halves the memory that a step reads
             (it is used above 16 states); the belief is float64 all the same.
+        reset_when_impossible: where no state explains an observation of step() or update(), start
+            again from the prior and that observation, and return `Status.reset_to_prior`.
 
     Methods:
         step(log_likelihood): predict, then Bayes' rule with (K,) log p(observation | state), any
@@ -63,6 +65,7 @@ class DiscreteBayesFilter(_native.belief.DiscreteFilter):
         states: int | None = None,
         switching: float = 0.0,
         dtype: DTypeLike = np.float64,
+        reset_when_impossible: bool = False,
     ) -> None:
         if np.dtype(dtype) not in (np.dtype(np.float32), np.dtype(np.float64)):
             raise ConfigError(f"dtype: need float32 or float64, got {np.dtype(dtype)}")
@@ -82,7 +85,8 @@ class DiscreteBayesFilter(_native.belief.DiscreteFilter):
                 f"got {sorted(sizes) or 'none'}"
             )
         rounded = np.dtype(dtype) == np.float32
-        super().__init__(matrix, start, sizes.pop(), float(switching), rounded)
+        resets = bool(reset_when_impossible)
+        super().__init__(matrix, start, sizes.pop(), float(switching), rounded, resets)
 
 
 class DiscreteBayesBatch(_native.belief.DiscreteBatch):

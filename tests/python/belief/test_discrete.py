@@ -132,6 +132,27 @@ def test_an_impossible_sequence_has_no_path() -> None:
         hmm_smoother([0.5, 0.5], np.eye(2), np.zeros((3, 2)), lag=-1)
 
 
+def test_the_impossible_starts_again_from_the_prior_where_that_was_asked_for() -> None:
+    stays = np.eye(3)
+    model = DiscreteBayesFilter(stays, prior=[0.5, 0.25, 0.25], reset_when_impossible=True)
+    only_last = [-np.inf, -np.inf, 0.0]
+    assert model.step([0.0, -np.inf, -np.inf]) is Status.ok
+    assert model.step(only_last) is Status.reset_to_prior  # the prior explains it
+    np.testing.assert_allclose(model.probabilities, [0, 0, 1])
+    assert model.log_evidence == pytest.approx(np.log(0.25))
+    assert model.update([-np.inf] * 3) is Status.reset_to_prior  # nor does the prior
+    np.testing.assert_allclose(model.probabilities, [0.5, 0.25, 0.25])
+    assert model.step([np.nan, 0, 0]) is Status.not_finite
+
+
+def test_calls_of_the_wrong_shape_or_before_init_are_named() -> None:
+    model = DiscreteBayesFilter(states=3)
+    with pytest.raises(TypeError, match="argument"):
+        model.step()  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="__init__"):
+        DiscreteBayesFilter.__new__(DiscreteBayesFilter).step(np.zeros(3))
+
+
 def test_what_cannot_be_used_leaves_the_belief_and_never_raises() -> None:
     model = DiscreteBayesFilter(states=3)
     before = model.probabilities

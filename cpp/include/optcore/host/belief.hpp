@@ -51,6 +51,11 @@ class DiscreteFilter {
   [[nodiscard]] Status set_transition(MatrixView<const double> transition) noexcept;
   [[nodiscard]] Status set_switching(double probability) noexcept;
 
+  /// When no state explains an observation, step() and update() start again: the belief is the
+  /// prior, with the observation taken in where the prior can explain it, and the answer is
+  /// reset_to_prior. Without this they return zero_evidence and leave the belief as it was.
+  void reset_when_impossible(bool resets) noexcept { resets_ = resets; }
+
   [[nodiscard]] Status step(VectorView<const double> log_likelihood) noexcept;
   [[nodiscard]] Status update(VectorView<const double> log_likelihood) noexcept;
   [[nodiscard]] Status sequence(MatrixView<const double> log_likelihoods, bool predict_first,
@@ -67,8 +72,11 @@ class DiscreteFilter {
   [[nodiscard]] double log_evidence() const noexcept { return state_.log_evidence; }
 
  private:
+  [[nodiscard]] Status observe(VectorView<const double> log_likelihood, bool predict) noexcept;
+
   Buffer buffer_;
   DiscreteState<double> state_;
+  bool resets_ = false;
 };
 
 /// Many independent beliefs over one hidden Markov model; see optcore/belief/discrete_batch.hpp.
