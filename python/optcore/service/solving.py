@@ -76,6 +76,7 @@ class Solvers:
         if horizon * float(width) ** 3 > self._max_work:
             raise Refused(413, f"N (nx + nu + rows)^3 must not exceed {self._max_work:g}")
         try:
-            return QpSolver(OcpQp(N=horizon, **arrays))
+            # nothing is kept between solves: an answer does not depend on who asked before
+            return QpSolver(OcpQp(N=horizon, **arrays), method="riccati")
         except (OptcoreError, ValueError) as error:
             raise Refused(422, f"problem: {error}") from None
