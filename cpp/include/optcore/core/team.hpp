@@ -22,7 +22,14 @@ struct Team {
       for (int i = 0; i < size; ++i) body(i);
       return;
     }
-    run(self, [](void* work, int index) { (*static_cast<Body*>(work))(index); }, &body);
+    run(self, call<Body>, &body);
+  }
+
+ private:
+  // Not a lambda: its name tells whose instruction set it is compiled for.
+  template <class Body>
+  OPTCORE_HD static void call(void* work, int index) noexcept {
+    (*static_cast<Body*>(work))(index);
   }
 };
 

@@ -165,7 +165,9 @@ class OcpSolver {
   }
 
   /// Is it asked for, or is the model that of the last solve and no failure recent?
-  [[nodiscard]] bool condensed_pays(const OcpSettings& settings) noexcept {
+  [[nodiscard]] bool condensed_pays(const OcpSettings& settings) noexcept
+    requires Condensed
+  {
     const bool seen = condensed_.seen(data_);
     if (settings.method == OcpMethod::condensed) return condensed_.available();
     if (settings.method != OcpMethod::automatic || !keeps_model_ || !seen) return false;
@@ -184,7 +186,9 @@ class OcpSolver {
     return guess_active_set(settings, info) && accept(settings, info);
   }
 
-  bool solve_condensed(bool warm, const OcpSettings& settings, OcpInfo& info) noexcept {
+  bool solve_condensed(bool warm, const OcpSettings& settings, OcpInfo& info) noexcept
+    requires Condensed
+  {
     if (warm) {
       riccati_.follow(data_, iterate_.z, Roll::as_planned);
     } else {
