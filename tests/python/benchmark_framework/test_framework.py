@@ -10,8 +10,8 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-import planted
 import pytest
+import subjects
 
 from optcore.benchmark_framework import BenchmarkConfig, BenchmarkFramework, BenchmarkSummary
 from optcore.caching_system import CacheConfig, CacheSystem
@@ -147,7 +147,7 @@ def test_nan_is_a_failure_unless_it_is_expected(framework: BenchmarkFramework) -
 
 def test_the_timeout_ends_it_between_samples(framework: BenchmarkFramework) -> None:
     found = framework.benchmark(
-        planted.sleeper, args=(0.05,), timeout_seconds=2, num_iterations=1000
+        subjects.sleeper, args=(0.05,), timeout_seconds=2, num_iterations=1000
     )
     assert found.outcome == "timed_out"
     assert 0 < found.iterations < 100
@@ -157,13 +157,13 @@ def test_the_timeout_ends_it_between_samples(framework: BenchmarkFramework) -> N
 
 def test_isolated_the_timeout_is_hard_and_a_crash_is_told(framework: BenchmarkFramework) -> None:
     start = time.monotonic()
-    found = framework.benchmark(planted.sleeper, isolate=True, timeout_seconds=1)
+    found = framework.benchmark(subjects.sleeper, isolate=True, timeout_seconds=1)
     assert time.monotonic() - start < 30
     assert (found.outcome, found.success_rate) == ("timed_out", 0.0)
-    crashed = framework.benchmark(planted.crasher, isolate=True)
+    crashed = framework.benchmark(subjects.crasher, isolate=True)
     assert crashed.outcome == "crashed"
     assert "signal 6" in str(crashed.first_error)
-    fine = framework.benchmark(planted.quick, isolate=True)
+    fine = framework.benchmark(subjects.quick, isolate=True)
     assert fine.outcome == "ok"
     assert fine.raw.size == 20
     with pytest.raises(ConfigError, match="another process can import"):
@@ -172,9 +172,9 @@ def test_isolated_the_timeout_is_hard_and_a_crash_is_told(framework: BenchmarkFr
 
 def test_parallel_benchmarks_are_marked(tmp_path: Path) -> None:
     framework = BenchmarkFramework(config(tmp_path, enable_parallel_benchmarks=True, max_workers=2))
-    found = framework.benchmark_all({"a": planted.quick, "b": planted.quick})
+    found = framework.benchmark_all({"a": subjects.quick, "b": subjects.quick})
     assert {s.regression_status for s in found.values()} == {"not_comparable"}
-    alone = BenchmarkFramework(config(tmp_path)).benchmark_all({"a": planted.quick})
+    alone = BenchmarkFramework(config(tmp_path)).benchmark_all({"a": subjects.quick})
     assert alone["a"].regression_status == "no_baseline"
 
 

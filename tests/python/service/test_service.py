@@ -101,7 +101,7 @@ def test_plans_do_not_depend_on_who_asked_before(client: httpx.Client) -> None:
     first = ask([1.0, 0.0])
     ask([-3.0, 1.0])
     assert ask([1.0, 0.0]) == first
-    here = QpSolver(OcpQp(**PROBLEM)).solve([1.0, 0.0], warm_start=False)
+    here = QpSolver(OcpQp(**PROBLEM), method="riccati").solve([1.0, 0.0], warm_start=False)
     assert first["status"] == "ok"
     assert np.array(first["u"]) == pytest.approx(here.u, abs=1e-9)
 
@@ -246,7 +246,7 @@ async def storm(url: str, model: Any, requests: int) -> Counter[str]:
     random = np.random.default_rng(7)
     headers = {"Authorization": f"Bearer {TOKEN}"}
     seen: Counter[str] = Counter()
-    gate, solver = asyncio.Semaphore(64), QpSolver(OcpQp(**PROBLEM))
+    gate, solver = asyncio.Semaphore(64), QpSolver(OcpQp(**PROBLEM), method="riccati")
 
     async def good(client: httpx.AsyncClient) -> None:
         X = random.normal(size=(int(random.integers(1, 9)), 2))
