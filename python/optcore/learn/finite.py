@@ -59,7 +59,8 @@ class FiniteRecord:
             ConfigError: missing, damaged, another kind of file or of another version.
         """
         found = read_npz(path, "a record of optcore learn")
-        if str(found.get("format", "")) != _FORMAT or int(found["version"]) != _VERSION:
+        kind = str(found.get("format")), str(found.get("version"))
+        if kind != (_FORMAT, str(_VERSION)):
             raise ConfigError(f"{path}: not a record of a finite environment, version {_VERSION}")
         try:
             return cls(

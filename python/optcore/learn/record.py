@@ -181,8 +181,8 @@ class Record:
         found = read_npz(path, "a record of optcore learn")
         if str(found.get("format", "")) != _FORMAT:
             raise ConfigError(f"{path}: not a record of optcore learn")
-        if int(found["version"]) != _VERSION:
-            raise ConfigError(f"{path}: version {found['version']}, this optcore reads {_VERSION}")
+        if (version := str(found.get("version"))) != str(_VERSION):
+            raise ConfigError(f"{path}: version {version}, this optcore reads {_VERSION}")
         try:
             return cls._of(found)
         except (KeyError, ValueError, TypeError, IndexError) as error:

@@ -128,9 +128,16 @@ class OnlineRegression:
         """Be what another one was, from its `hyper`, `points()` and `seen`.
 
         Raises:
-            ShapeError: not one hyper-parameter set an output.
+            ShapeError: not one hyper-parameter set an output, or points of another shape.
+            ConfigError: more points than the capacity.
             OptcoreError: no points.
         """
+        if X.shape[1:] != (self.inputs,) or Y.shape != (len(X), self.outputs):
+            raise ShapeError(
+                f"X, Y: need (n, {self.inputs}), (n, {self.outputs}), got {X.shape}, {Y.shape}"
+            )
+        if len(X) > self.capacity:
+            raise ConfigError(f"capacity: {self.capacity} points have no room for {len(X)}")
         if hyper and len(hyper) != self.outputs:
             raise ShapeError(f"hyper: need {self.outputs}, one per output, got {len(hyper)}")
         if hyper and not len(X):

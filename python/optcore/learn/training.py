@@ -1,7 +1,9 @@
 """Choice of the model's hyper-parameters, beside the control loop and never to its harm.
 
 A proposal is fitted to most of the points and adopted only where it foretells the others better
-than what is in use. What failed is said: in the log, and in every report.
+than what is in use. Where nothing was in use and the proposal is refused, a first guess from the
+spread of the data is, so that the robot can plan at all. What failed is said, and so is a guess in
+use: in the log, and in every report.
 
 Source   Rasmussen & Williams (2006), section 5.4; log predictive density: their equation 2.34.
 """
@@ -98,29 +100,31 @@ def held_out_density(hyper: Hyper, X: Array, y: Array) -> float:
 
 def judge(output: int, X: Array, y: Array, current: Hyper | None) -> tuple[Hyper | None, Verdict]:
     """Propose, compare on held-out points, and say what came of it; raises nothing."""
-    n = len(X)
-    kept = ~held_out(n)
-    before = float("nan")
+    n, before, after = len(X), float("nan"), float("nan")
+    judged = held_out(n)
+    instead = "" if current else "; nothing was in use: a first guess from the data's spread is now"
+
+    def refused(why: str, *, failed: bool) -> tuple[None, Verdict]:
+        if failed or instead:
+            _log.warning("state %d, %d points: %s%s", output, n, why, instead)
+        return None, Verdict(output, n, before, after, False, why + instead)
+
+    if not judged.any():
+        return refused("too few points to judge a proposal by", failed=False)
     try:
-        fallback = current or initial(X[kept], y[kept])
-        before = held_out_density(fallback, X, y)
+        before = held_out_density(current or initial(X[~judged], y[~judged]), X, y)
         # from what is in use and from a fresh start: a climb may be stuck where it is
         starts = [None] if current is None else [current, None]
-        found = [_climb(X[kept], y[kept], start) for start in starts]
+        found = [_climb(X[~judged], y[~judged], start) for start in starts]
         scores = [held_out_density(one, X, y) for one in found]
     except (OptcoreError, ArithmeticError, ValueError) as error:
-        message = f"training failed: {error}"
-        _log.warning("state %d, %d points: %s", output, n, message)
-        return None, Verdict(output, n, before, float("nan"), False, message)
+        return refused(f"training failed: {error}", failed=True)
     best = int(np.argmax(scores))
     after = scores[best]
     if not np.isfinite(after):
-        message = "the proposal's held-out density is not finite"
-        _log.warning("state %d, %d points: %s", output, n, message)
-        return None, Verdict(output, n, before, after, False, message)
+        return refused("the proposal's held-out density is not finite", failed=True)
     if after <= before:
-        message = "the proposal foretells held-out points no better"
-        return None, Verdict(output, n, before, after, False, message)
+        return refused("the proposal foretells held-out points no better", failed=False)
     return found[best], Verdict(output, n, before, after, True, "adopted")
 
 
@@ -142,8 +146,9 @@ class Trainer:
         return self._running is not None
 
     def start(self) -> None:
-        """Begin with the points kept now; without effect while a training is under way."""
-        if self._running is None:
+        """Begin with the points kept now; without effect while a training is under way, or where
+        there are none."""
+        if self._running is None and len(self._regression):
             X, Y = self._regression.points()
             hyper: list[Hyper | None] = list(self._regression.hyper) or [None] * Y.shape[1]
             self._running = self._pool.submit(
@@ -151,7 +156,11 @@ class Trainer:
             )
 
     def finish(self) -> list[Verdict]:
-        """Wait for the end, adopt what is better, and return what was decided."""
+        """Wait for the end, adopt what is better, and return what was decided.
+
+        Where nothing was in use, a refused proposal leaves a first guess from the data's spread in
+        use; the verdict says so.
+        """
         if self._running is None:
             return []
         answers, self._running = self._running.result(), None

@@ -114,5 +114,12 @@ def test_bad_input_is_named_and_changes_nothing() -> None:
     with pytest.raises(ConfigError, match="finite"):
         model.observe([0.0, np.nan], [0.0], [0.0, 0.0])
     assert len(model) == 0
+    small = GPDynamics(Coordinates(2), 1, capacity=4)
+    hyper = taught(8).changes.hyper
+    with pytest.raises(ShapeError, match=r"\(n, 3\)"):
+        small.changes.restore(hyper, np.zeros((2, 4)), np.zeros((2, 2)), 2)
+    with pytest.raises(ConfigError, match="no room for 5"):
+        small.changes.restore(hyper, np.zeros((5, 3)), np.zeros((5, 2)), 5)
+    assert not small.ready
     with pytest.raises(ConfigError, match="nu"):
         GPDynamics(Coordinates(2), 0)

@@ -11,9 +11,22 @@ import pytest
 
 pytest.importorskip("gymnasium")
 
+import gymnasium
+from gymnasium import spaces
+
 from optcore.cli import main
 from optcore.errors import ConfigError
-from optcore.learn import Learner, LearnerConfig, Record, Task, make_environment, task
+from optcore.learn import (
+    Coordinates,
+    Learner,
+    LearnerConfig,
+    PlannerConfig,
+    Record,
+    StateLimits,
+    Task,
+    make_environment,
+    task,
+)
 from optcore.learn.cart_pole import CartPoleSwingUp, rates
 from optcore.learn.finite import FiniteLearner, FiniteRecord
 from optcore.learn.summary import coverage, model_errors
@@ -69,11 +82,75 @@ def test_an_environment_of_which_nothing_is_known_is_learnt_with_its_reward() ->
     with Learner(make_environment("Pendulum-v1"), what, QUICK, seed=0) as one:
         one.episode(max_steps=60)
         assert one.record.angles == ((0, 1),)
-        assert one.reward is not None
+        assert one.knowledge.reward is not None
         x, u = np.array([[0.5, 1.0], [3.0, 0.0]]), np.array([[1.0], [0.0]])
-        told = one.reward(x, u, x)
+        told = one.knowledge.reward(x, u, x)
     assert told[1] < told[0]
     assert set(one.record.learnt) == {"motion", "reward"}
+
+
+class Drift(gymnasium.Env):  # type: ignore[type-arg]
+    """Short episodes of a pushed mass; what it says at step `at` may be spoilt."""
+
+    def __init__(self, length: int, spoilt: float = 0.0, at: int = -1) -> None:
+        self.observation_space = spaces.Box(-np.inf, np.inf, (2,))
+        self.action_space = spaces.Box(-1.0, 1.0, (1,))
+        self.length, self.spoilt, self.at = length, spoilt, at
+
+    def reset(self, *, seed=None, options=None):  # type: ignore[no-untyped-def]
+        super().reset(seed=seed)
+        self.x, self.t = self.np_random.normal(size=2), 0
+        return self.x.copy(), {}
+
+    def step(self, u):  # type: ignore[no-untyped-def]
+        self.t += 1
+        self.x = self.x + 0.1 * np.array([self.x[1], float(u[0])])
+        reward = -float(self.x @ self.x) + (self.spoilt if self.t == self.at else 0.0)
+        return self.x.copy(), reward, self.t >= self.length, False, {}
+
+
+SMALL = PlannerConfig(horizon=5, population=8, rounds=1, elites=3, first=1)
+
+
+def test_of_short_episodes_nothing_is_lost_before_the_first_plan_and_resuming_repeats() -> None:
+    what = Task("drift", planner=SMALL)
+    with Learner(Drift(4), what, QUICK) as whole:
+        for _ in range(5):
+            whole.episode()
+        assert whole.knowledge.model is not None
+        assert whole.knowledge.model.changes.seen == 20
+    with Learner(Drift(4), what, QUICK) as part:
+        for _ in range(2):  # nothing learnt yet
+            part.episode()
+    with Learner(Drift(4), what, QUICK, record=part.record) as rest:
+        for _ in range(3):
+            rest.episode()
+    for one, two in zip(whole.record.episodes, rest.record.episodes, strict=True):
+        np.testing.assert_array_equal(one.actions, two.actions)
+        assert one.sources == two.sources
+
+
+def test_an_episode_over_before_a_decision_is_held_teaches_nothing_and_breaks_nothing() -> None:
+    what = Task("drift", Coordinates(2), lambda x, u, f: -np.abs(f[:, 0]), hold=5, planner=SMALL)
+    with Learner(Drift(3), what, QUICK) as one:
+        episode = one.episode()
+    assert (episode.steps, episode.points, episode.verdicts) == (3, 0, [])
+
+
+def test_what_is_not_finite_is_named_and_not_learnt() -> None:
+    what = Task("drift", Coordinates(2), planner=SMALL)
+    with Learner(Drift(40, np.nan, 20), what, QUICK) as one:
+        with pytest.raises(ConfigError, match=r"env\.step.*reward nan"):
+            one.episode()
+        assert one.record.episodes == []
+        assert one.knowledge.model is not None
+        assert one.knowledge.reward is not None
+        seen = one.knowledge.model.changes.seen
+        assert (seen, one.knowledge.reward.regression.seen) == (19, 19)
+        one.env.spoilt = 0.0
+        one.episode()  # goes on
+        with pytest.raises(ConfigError, match="max_steps"):
+            one.episode(max_steps=0)
 
 
 def test_the_mountain_car_reaches_its_goal_in_the_first_episode() -> None:
@@ -83,6 +160,28 @@ def test_the_mountain_car_reaches_its_goal_in_the_first_episode() -> None:
         episode = one.episode()
     assert episode.terminated
     assert episode.total > 90
+
+
+def test_limits_keep_a_cart_that_learns_to_swing_up_inside_a_short_track() -> None:
+    """Soft limits at 0.4 m, where a swing-up without them is outside in a fifth of its steps."""
+
+    def share_outside(limits: StateLimits | None) -> float:
+        what = task("CartPoleSwingUp")
+        light = replace(what.planner, population=32, rounds=2, elites=6, first=2)
+        what = replace(what, limits=limits, planner=light)
+        outside: list[bool] = []
+        for seed in range(2):
+            with Learner(make_environment("CartPoleSwingUp"), what, QUICK, seed=seed) as one:
+                for _ in range(3):
+                    one.episode()
+            for episode in one.record.episodes[1:]:
+                outside += [abs(o[0]) > 0.4 for o in episode.observations[1:]]
+        return float(np.mean(outside))
+
+    edge = np.array([0.4, np.inf, np.inf, np.inf])
+    free, kept = share_outside(None), share_outside(StateLimits(-edge, edge, risk=0.05))
+    assert free > 0.1
+    assert kept < 0.5 * free
 
 
 def test_the_cart_pole_keeps_its_energy_without_friction(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,6 +261,24 @@ def test_the_command_learns_a_finite_environment(tmp_path: Path) -> None:
     assert "Learning curve" in report.read_text()
 
 
+def test_an_interrupted_run_of_a_finite_environment_keeps_what_it_learnt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    episode, done = FiniteLearner.episode, []
+
+    def enough(self: FiniteLearner) -> float:
+        if len(done) == 3:
+            raise KeyboardInterrupt
+        done.append(episode(self))
+        return done[-1]
+
+    monkeypatch.setattr(FiniteLearner, "episode", enough)
+    data = tmp_path / "run.npz"
+    command = ["learn", "RiverSwim", "--episodes", "9", "--data", str(data), "--quiet"]
+    assert main(command) == 130
+    assert FiniteRecord.load(data).returns.tolist() == done
+
+
 def test_what_cannot_be_learnt_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -173,3 +290,9 @@ def test_what_cannot_be_learnt_is_refused(
     broken.write_bytes(b"no archive")
     with pytest.raises(ConfigError, match="not a record"):
         Record.load(broken)
+    np.savez(broken, format="optcore.learn")
+    with pytest.raises(ConfigError, match="version None"):
+        Record.load(broken)
+    np.savez(broken, format="optcore.learn.finite")
+    with pytest.raises(ConfigError, match="version 1"):
+        FiniteRecord.load(broken)

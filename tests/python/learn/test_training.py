@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from optcore.learn.regression import Hyper, OnlineRegression
-from optcore.learn.training import Trainer, held_out, held_out_density, judge, propose
+from optcore.learn.training import Trainer, held_out, held_out_density, initial, judge, propose
 
 
 def waves(n: int = 100) -> tuple[np.ndarray, np.ndarray]:
@@ -75,6 +75,34 @@ def test_a_failure_is_said_and_the_old_parameters_stay(
     assert "overflow in the climb" in verdict.message
     assert "overflow in the climb" in caplog.text
     assert regression.hyper == before
+
+
+@pytest.mark.parametrize("points", [3, 40])
+def test_a_first_guess_that_goes_into_use_is_said(
+    points: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X, Y = waves(points)
+    regression = OnlineRegression(2, 1)
+    for x, y in zip(X, Y, strict=True):
+        regression.observe(x, y)
+    worse = Hyper(np.array([1e-3, 1e-3]), 1e-6, 1e-6)
+    monkeypatch.setattr("optcore.learn.training._climb", lambda *_: worse)
+    trainer = Trainer(regression)
+    with caplog.at_level(logging.WARNING, "optcore.learn"):
+        trainer.start()
+        (verdict,) = trainer.finish()
+        assert not verdict.accepted
+        assert "first guess" in verdict.message
+        assert "first guess" in caplog.text
+        assert regression.ready
+        (used,), guess = regression.hyper, initial(X, Y[:, 0])
+        np.testing.assert_array_equal(used.length_scale, guess.length_scale)
+        assert used[1:] == guess[1:]
+        trainer.start()  # now something is in use
+        (verdict,) = trainer.finish()
+    trainer.close()
+    assert "first guess" not in verdict.message
+    assert regression.hyper == [used]
 
 
 def test_training_runs_beside_and_is_adopted_when_asked() -> None:
