@@ -1,8 +1,13 @@
-"""Limits that a state must keep with high probability although the model is uncertain.
+"""Limits on states that a plan keeps its distance from, the more the less the model knows.
 
 The spread of the state along the last plan is propagated through the linearised model, the
 uncertainty of the learnt function and the noise added at each step; limits are drawn in by so many
 deviations as the risk asks for. Margins come from the last plan, so they cost one pass.
+
+Nothing is guaranteed. The limits are soft: being beyond has a price, and a plan that earns more
+than that goes there. Where the model is right, nearly linear along the plan and its errors normal,
+and the price outweighs what lies beyond, a stage is beyond with a probability of about `risk`.
+Before the model is ready inputs are random and know no limits.
 
 Shapes   N stages, nx states.
 Source   Hewing, Kabzan & Zeilinger, "Cautious model predictive control using Gaussian process
@@ -28,20 +33,27 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class StateLimits:
-    """low <= x <= high, each violated with probability `risk` at most at each stage."""
+    """low <= x <= high, each to be violated with a probability of about `risk` at each stage.
+
+    Soft; see the module for what must hold.
+    """
 
     low: Array  # (nx,), -inf for none
     high: Array  # (nx,), inf for none
-    risk: float = 0.05
+    risk: float = 0.05  # aimed at, of each limit and stage
     price: float = 1e3  # of a unit beyond, in rewards
 
     def __post_init__(self) -> None:
+        for name in ("low", "high"):
+            object.__setattr__(self, name, np.asarray(getattr(self, name), np.float64))
         if self.low.ndim != 1 or self.low.shape != self.high.shape:
             raise ShapeError(f"low, high: need (nx,), got {self.low.shape}, {self.high.shape}")
         if not (self.low < self.high).all():
             raise ConfigError(f"low, high: need low < high, got {self.low}, {self.high}")
         if not 0 < self.risk < 0.5:
             raise ConfigError(f"risk: need a probability in (0, 0.5), got {self.risk}")
+        if not 0 < self.price < np.inf:
+            raise ConfigError(f"price: need a positive number, got {self.price}")
 
     @property
     def quantile(self) -> float:

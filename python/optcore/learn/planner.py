@@ -94,7 +94,7 @@ class Planner:
         quadratic: lets SQP polish.
         ends: states after which nothing more is earned.
         value: worth of where a plan ends, (K, nx) to (K,).
-        limits: chance constraints on the states.
+        limits: soft limits of states, drawn in by uncertainty.
         seed: of the sampler.
     """
 
@@ -150,8 +150,6 @@ class Planner:
             raise ShapeError(f"x0: need ({self.coordinates.nx},), got {start.shape}")
         if not np.isfinite(start).all():
             raise ConfigError(f"x0: need finite numbers, got {start}")
-        if self._spread is not None:  # the plan moves on by a stage, and so do its margins
-            self._spread = np.vstack([np.zeros(model.nx), self._spread[1:]])
         u, x, value, source = self._sample(model, start)
         for _ in range(self.config.polish if self.quadratic else 0):
             polished = self._polish(model, start, x, u)

@@ -36,7 +36,7 @@ class Task:
         hold: steps of the environment for which an input is held; one step of the plan.
         planner: effort.
         grid: where a value function is computed on the learnt model, for few states; None: no.
-        limits: chance constraints on states.
+        limits: soft limits of states, drawn in by uncertainty.
         warm_up: steps of smooth random inputs before the first plan.
     """
 

@@ -6,8 +6,7 @@ each point goes, and its neighbours share the arrival.
 
 Shapes   K states, G grid points.
 Source   Munos & Moore, "Variable resolution discretization in optimal control", Machine Learning 49
-         (2002): multilinear interpolation as transition probabilities. Optimism where nothing is
-         known: Brafman & Tennenholtz, R-max, JMLR 3 (2002).
+         (2002): multilinear interpolation as transition probabilities.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 from optcore.belief.planning import value_iteration
 from optcore.errors import ConfigError, ShapeError
 from optcore.learn.coordinates import Coordinates, wrap
-from optcore.learn.dynamics import Dynamics, GPDynamics
+from optcore.learn.dynamics import Dynamics
 from optcore.learn.planner import Ends, Reward
 
 __all__ = ["Grid", "GridValue"]
@@ -38,13 +37,17 @@ class Grid:
     points: tuple[int, ...]
     inputs: int = 9  #: of each input, evenly spaced
     discount: float = 0.995
-    optimism: float = 0.0  #: reward for a step whose outcome is wholly unknown
 
     def __post_init__(self) -> None:
-        if not len(self.low) == len(self.high) == len(self.points):
+        if not 0 < len(self.low) == len(self.high) == len(self.points):
             raise ConfigError("grid: low, high and points need as many numbers as states")
-        if any(a >= b for a, b in zip(self.low, self.high, strict=True)) or min(self.points) < 2:
-            raise ConfigError("grid: need low < high and at least 2 points for each state")
+        ordered = all(-np.inf < a < b < np.inf for a, b in zip(self.low, self.high, strict=True))
+        if not ordered or min(self.points) < 2:
+            raise ConfigError("grid: need finite low < high and at least 2 points for each state")
+        if self.inputs < 1 or not 0 <= self.discount < 1:
+            raise ConfigError(
+                f"grid: need inputs >= 1 and discount in [0, 1), got {self.inputs}, {self.discount}"
+            )
         if np.prod(self.points) > 200_000:
             raise ConfigError(f"grid: {np.prod(self.points)} points are too many, need <= 200000")
 
@@ -75,22 +78,16 @@ class GridValue:
         self._over = np.zeros(len(self._x), bool) if ends is None else ends(self._x)
 
     def update(self, model: Dynamics) -> None:
-        """Solve for this model; optimism needs one that knows its variance, a GPDynamics."""
+        """Solve for this model."""
         from scipy.sparse import csr_array
 
         size = len(self._x)
         end = size  # one more state, never left, which pays nothing
         transitions, rewards = [], np.zeros((size + 1, len(self._u)))
-        optimism = self._grid.optimism if isinstance(model, GPDynamics) else 0.0
         for a, u in enumerate(self._u):
             held = np.broadcast_to(u, (size, len(u)))
             after = model.step(self._x, held)
             rewards[:size, a] = self._reward(self._x, held, after)
-            if optimism > 0:
-                assert isinstance(model, GPDynamics)
-                power = np.array([one.variance for one in model.changes.hyper])
-                unknown = np.sqrt(np.max(model.predict(self._x, held)[1] / power, axis=1))
-                rewards[:size, a] += optimism * unknown
             arrived = np.zeros(size, bool) if self._ends is None else self._ends(after)
             columns, weights = self._neighbours(after)
             columns[arrived | self._over] = end

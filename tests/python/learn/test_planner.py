@@ -125,7 +125,7 @@ def uncertain_model() -> GPDynamics:
     return model
 
 
-def test_a_limit_is_kept_with_the_probability_asked_for() -> None:
+def test_a_limit_is_kept_at_about_the_risk_where_the_model_is_right() -> None:
     model, random = uncertain_model(), np.random.default_rng(1)
 
     def right(x: np.ndarray, u: np.ndarray, following: np.ndarray) -> np.ndarray:
@@ -192,5 +192,12 @@ def test_bad_arguments_are_named() -> None:
         Planner(Coordinates(2), [-1], [1], cost).plan(Sledge(), [1.0])
     with pytest.raises(ConfigError, match="risk"):
         StateLimits(np.array([0.0]), np.array([1.0]), risk=0.7)
+    with pytest.raises(ConfigError, match="price"):
+        StateLimits(np.array([0.0]), np.array([1.0]), price=np.nan)
+    for bad in ({"inputs": 0}, {"discount": 1.0}):
+        with pytest.raises(ConfigError, match=next(iter(bad))):
+            Grid((0.0,), (1.0,), (5,), **bad)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="finite low < high"):
+        Grid((0.0,), (np.nan,), (5,))
     with pytest.raises(ConfigError, match="too many"):
         Grid((0.0,) * 3, (1.0,) * 3, (100, 100, 100))
