@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from optcore.run.progress import ProgressBar
 
 __all__ = ["add_parser"]
+
+_SAVE_EVERY = 10.0  # s; episodes of finite environments are too short to save after each
 
 
 def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -32,7 +35,11 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--report", metavar="OUT.html", help="one page with pictures")
     parser.add_argument("--json", metavar="OUT.json", help="figures; - for standard output")
-    parser.add_argument("--data", metavar="RUN.npz", help="all that happened; saved each episode")
+    parser.add_argument(
+        "--data",
+        metavar="RUN.npz",
+        help="all that happened; saved after each episode, of finite environments every 10 s",
+    )
     parser.add_argument("--resume", action="store_true", help="go on from --data")
     parser.add_argument(
         "--models", choices=("sample", "mean"), default="sample",
@@ -93,12 +100,18 @@ def _run_finite(env: Any, arguments: argparse.Namespace, bar: ProgressBar) -> di
 
     record = FiniteRecord.load(arguments.data) if arguments.resume else None
     learner = FiniteLearner(env, arguments.environment, seed=arguments.seed, record=record)
-    for number in range(arguments.episodes):
-        total = learner.episode()
-        bar((number + 1) / arguments.episodes, f"return {total:.3g}")
-    found = learner.record
-    if arguments.data:
-        found.save(arguments.data)
+    saved = time.monotonic()
+    try:
+        for number in range(arguments.episodes):
+            total = learner.episode()
+            bar((number + 1) / arguments.episodes, f"return {total:.3g}")
+            if arguments.data and time.monotonic() - saved > _SAVE_EVERY:
+                learner.record.save(arguments.data)
+                saved = time.monotonic()
+    finally:  # also where the environment failed or somebody had enough
+        found = learner.record
+        if arguments.data:
+            found.save(arguments.data)
     if arguments.report:
         write_finite_report(found, arguments.report)
     last = found.returns[-max(1, len(found.returns) // 10) :]
