@@ -11,6 +11,7 @@ Source   Watkins & Dayan, Machine Learning 8 (1992); Jaksch, Ortner & Auer, "Nea
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -151,7 +152,7 @@ def run_peer(name: str, peer: Peer, episodes: int, seed: int) -> Array:
     return returns
 
 
-def compare(seeds: int) -> dict[str, Any]:
+def compare(seeds: Sequence[int]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for name, (episodes, low, high) in CASES.items():
         best = optimum(name)
@@ -163,7 +164,7 @@ def compare(seeds: int) -> dict[str, Any]:
             curves.setdefault(who, []).append(np.cumsum(best - returns))  # noqa: B023
             spent[who] = spent.get(who, 0.0) + time.process_time() - since  # noqa: B023
 
-        for seed in range(seeds):
+        for seed in seeds:
             since = time.process_time()
             learner = FiniteLearner(make_environment(name), name, seed=seed)
             note("optcore PSRL", np.array([learner.episode() for _ in range(episodes)]), since)
@@ -172,7 +173,7 @@ def compare(seeds: int) -> dict[str, Any]:
                 peer = QLearning(S, A, seed, rate, floor)
                 label = f"Q-learning, rate {rate}, epsilon {floor}"
                 note(label, run_peer(name, peer, episodes, seed), since)
-            if seed < UCRL2_SEEDS.get(name, seeds):
+            if seed < seeds[0] + UCRL2_SEEDS.get(name, len(seeds)):
                 since = time.process_time()
                 note("UCRL2", run_peer(name, UCRL2(S, A, low, high), episodes, seed), since)
         print(f"{name}: optimal return {best:.3f}; mean regret after episodes", flush=True)
