@@ -77,7 +77,13 @@ def create_app(model: Model, config: ServiceConfig | None = None) -> App:
     def post(answer: Answer) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
             try:
-                return JSONResponse(await answer(parse(await request.body())))
+                found = await answer(parse(await request.body()))
+                try:
+                    return JSONResponse(found)
+                except ValueError:  # JSON has neither NaN nor infinity
+                    raise Refused(
+                        422, "the answer is not finite: the numbers are too large"
+                    ) from None
             except Refused as refused:
                 return JSONResponse({"error": str(refused)}, refused.status)
 

@@ -22,7 +22,7 @@ class Batcher:
     """Joins the rows of waiting requests; each gets back its own.
 
     Nobody waits for company longer than `window` s; while one batch is computed, the next one
-    gathers. Rows are checked before they come here: one request cannot fail another's.
+    gathers. Only rows of one length are joined: one request cannot fail another's.
     """
 
     def __init__(
@@ -65,10 +65,14 @@ class Batcher:
         finally:
             self._scheduled = False
 
+    def _fits(self, first: Array, count: int) -> bool:
+        rows = self._waiting[0][0]
+        return rows.shape[1] == first.shape[1] and count + len(rows) <= self._max_rows
+
     async def _one(self) -> None:
         batch: list[tuple[Array, asyncio.Future[tuple[Array, Array]]]] = []
         count = 0
-        while self._waiting and (not batch or count + len(self._waiting[0][0]) <= self._max_rows):
+        while self._waiting and (not batch or self._fits(batch[0][0], count)):
             rows, future = self._waiting.popleft()
             if not future.done():  # its client may have given up
                 batch.append((rows, future))

@@ -1,9 +1,10 @@
-"""What requests carry: JSON to checked arrays, and back."""
+"""What requests carry: JSON to checked arrays."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,11 @@ class Refused(Exception):
 
 
 def parse(body: bytes) -> dict[str, Any]:
-    """A JSON object; NaN and infinity, which JSON has not, are refused."""
+    """A JSON object in UTF-8; NaN and infinity, which JSON has not, are refused, and a field that
+    stands twice, of which another reader might take the other.
+    """
     try:
-        found = json.loads(body, parse_constant=_constant)
+        found = json.loads(body.decode(), parse_constant=_constant, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:  # UTF-8 errors are ValueErrors
         raise Refused(400, f"the body is not JSON: {error}") from None
     if not isinstance(found, dict):
@@ -33,6 +36,15 @@ def parse(body: bytes) -> dict[str, Any]:
 
 def _constant(name: str) -> float:
     raise ValueError(f"{name} is not a number")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise Refused(400, f"field {name[:40]!r} stands twice")
+        found[name] = value
+    return found
 
 
 def only(body: Mapping[str, Any], *known: str) -> None:
@@ -58,6 +70,11 @@ def array(
     if found.ndim not in wanted:
         axes = " or ".join(str(n) for n in wanted)
         raise Refused(422, f"{name} must have {axes} axes, got shape {found.shape}")
+    flat = body[name]
+    for _ in range(found.ndim - 1):
+        flat = chain.from_iterable(flat)
+    if bool in map(type, flat):  # beside numbers, numpy takes true for 1
+        raise Refused(422, f"{name} must be an array of numbers, got true or false among them")
     values = found.astype(np.float64)
     if not np.isfinite(values).all():  # 1e999 reads as infinity
         raise Refused(422, f"{name} must be finite")

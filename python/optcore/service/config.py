@@ -32,7 +32,8 @@ class ServiceConfig(Config):
     keep_alive: float = bounded(15.0, low=1)
     """s that a connection may stay open between two requests"""
     max_rate: float | None = bounded(None, low=0, open_low=True)
-    """requests per second from one address; beyond, 429. None: no limit"""
+    """requests per second from one address; beyond, 429. None: no limit. The address is that of
+    the connection: all that comes through one proxy counts as one"""
     burst: int = bounded(100, low=1)
     """requests that an address may send at once before `max_rate` holds it"""
     max_pending: int = bounded(1024, low=1)
@@ -47,8 +48,13 @@ class ServiceConfig(Config):
 
     def __post_init__(self) -> None:
         Config.__post_init__(self)
-        if self.token is not None and not self.token.strip():
-            raise ConfigError("token must not be empty")
+        if self.token is not None:
+            if not self.token:
+                raise ConfigError("token must not be empty")
+            if self.token != self.token.strip() or not self.token.isprintable():
+                raise ConfigError(  # no header could carry it
+                    "token must be printable and have no spaces around it"
+                )
         if self.token is None and not _is_loopback(self.host):
             raise ConfigError(
                 f"host {self.host} is open to other machines: give a token, or use 127.0.0.1"

@@ -25,15 +25,18 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _OPEN = "/health"
 _ADDRESSES = 10_000  # of which the rate is remembered
+_HEADERS = 16 * 1024  # bytes: the parser only limits headers that come in more than one piece
+_CLOSING = (400, 408, 413, 431)
 _DRAINED = 8  # times the limit that is read and dropped: who closes on unread data cuts the answer
 
 
 class Gate:
     """ASGI middleware. A body is whole, and within its limits, before the application sees it.
 
-    Order: requests under way (503), rate of the address (429), token (401), declared and true size
-    (413), time of the body (408), time of the answer (504). After 408 and 413 the connection ends:
-    what else comes on it is not read.
+    Order: size of the headers (431), one end of the body (400), requests under way (503), rate of
+    the address (429), token (401), declared and true size (413), time of the body (408), time of
+    the answer (504). After 400, 408, 413 and 431 the connection ends: what else comes on it is not
+    read.
     """
 
     def __init__(self, app: App, config: ServiceConfig, metrics: Metrics, paths: set[str]) -> None:
@@ -72,14 +75,15 @@ class Gate:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         config = self._config
+        headers = _headers(scope)
         if self._pending > config.max_pending:
             raise Refused(503, f"{config.max_pending} requests are under way already")
         if config.max_rate is not None:
             self._check_rate((scope.get("client") or ("?",))[0], config.max_rate)
-        headers = dict(scope["headers"])
         if self._token is not None and scope["path"] != _OPEN:
-            given = headers.get(b"authorization", b"")
-            scheme, _, token = given.partition(b" ")
+            given = [value for name, value in scope["headers"] if name == b"authorization"]
+            # of two, a proxy may have checked the other
+            scheme, _, token = (given[0] if len(given) == 1 else b"").partition(b" ")
             # both hashed first: neither the comparison nor a length tells anything of the token
             if not hmac.compare_digest(_digest(token.strip()), self._token) or (
                 scheme.lower() != b"bearer"
@@ -137,6 +141,17 @@ class Gate:
             raise Refused(429, f"at most {rate:g} requests a second")
 
 
+def _headers(scope: Scope) -> dict[bytes, bytes]:
+    size = sum(len(name) + len(value) + 4 for name, value in scope["headers"])
+    if size + len(scope.get("raw_path") or b"") > _HEADERS:
+        raise Refused(431, f"at most {_HEADERS} bytes of headers and path")
+    headers = dict(scope["headers"])
+    if b"content-length" in headers and b"transfer-encoding" in headers:
+        # a proxy may see another end than we do, and let the rest pass as a request
+        raise Refused(400, "Content-Length and Transfer-Encoding exclude each other")
+    return headers
+
+
 def _digest(token: bytes) -> bytes:
     return hashlib.sha256(token).digest()
 
@@ -144,7 +159,7 @@ def _digest(token: bytes) -> bytes:
 async def _answer(send: Send, refused: Refused) -> None:
     body = json.dumps({"error": str(refused)}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    if refused.status in (408, 413):
+    if refused.status in _CLOSING:
         headers.append((b"connection", b"close"))
     if refused.status in (429, 503):
         headers.append((b"retry-after", b"1"))

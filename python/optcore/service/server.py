@@ -48,6 +48,7 @@ def serve(
             timeout_graceful_shutdown=max(1, int(settings.request_timeout)),
             h11_max_incomplete_event_size=16 * 1024,
             server_header=False,
+            proxy_headers=False,  # anybody can write X-Forwarded-For
             access_log=False,
             log_level="warning",
         )
