@@ -6,7 +6,6 @@ that measurably pays; solved processes and plans are remembered because each cos
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -16,9 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 from optcore._native import Device
 from optcore.algorithm_optimizer.config import OptimizationConfig
 from optcore.algorithm_optimizer.paying_cache import CacheStatistics, PayingCache
+from optcore.algorithm_optimizer.policies import Policies
 from optcore.belief import DiscreteBayesFilter, update_beliefs
 from optcore.belief.learning import DirichletMDP
-from optcore.belief.planning import MDPSolution, PointBasedPlanner, policy_iteration
+from optcore.belief.planning import MDPSolution, PointBasedPlanner
 from optcore.belief.pomdp import BeliefUpdate, SparsePOMDP
 from optcore.errors import ConfigError
 
@@ -55,11 +55,9 @@ class BayesianRLOptimizer:
         self.single_from: int | None = None
         self.gpu_from: int | None = None
         self._updates: PayingCache[BeliefUpdate] = PayingCache("belief updates", size)
-        self._policies: PayingCache[MDPSolution] = PayingCache("policies", size)
+        self._policies = Policies(size)
         self._planners: dict[int, tuple[SparsePOMDP, PointBasedPlanner]] = {}
         self._most_planners = min(size, 16)
-        self._last_policy: dict[tuple[int, int], NDArray[np.int64]] = {}
-        self._warm = self._cold = 0
         self._plan_hits = 0
 
     def update_belief(
@@ -114,30 +112,12 @@ class BayesianRLOptimizer:
         R = np.ascontiguousarray(rewards, np.float64)
         if R.ndim != 2:
             raise ConfigError(f"rewards: need (S, A), got {R.shape}")
-
-        def compute() -> MDPSolution:
-            shape = (R.shape[0], R.shape[1])
-            start = self._last_policy.get(shape)
-            self._warm += start is not None
-            self._cold += start is None
-            solution = policy_iteration(transitions, R, discount, start=start)
-            self._last_policy[shape] = solution.policy
-            for array in (solution.value, solution.policy, solution.q):
-                array.flags.writeable = False
-            return solution
-
-        return self._policies.get(lambda: _digest(transitions, R, discount), compute)
+        return self._policies.remembered(transitions, R, discount)
 
     def psrl_step(self, model: DirichletMDP, rng: np.random.Generator) -> MDPSolution:
         """Draw a process from the posterior and solve it, starting from the last one's policy."""
         T, R = model.sample(rng)
-        shape = (model.n_states, model.n_actions)
-        start = self._last_policy.get(shape)
-        self._warm += start is not None
-        self._cold += start is None
-        solution = policy_iteration(T.transpose(1, 0, 2), R, model.discount, start=start)
-        self._last_policy[shape] = solution.policy
-        return solution
+        return self._policies.solve(T.transpose(1, 0, 2), R, model.discount)
 
     def decide(
         self, model: SparsePOMDP, belief: ArrayLike, *, gap: float = 1e-3, seconds: float = 1.0
@@ -169,31 +149,14 @@ class BayesianRLOptimizer:
         self._updates.clear()
         self._policies.clear()
         self._planners.clear()
-        self._last_policy.clear()
 
     def statistics(self) -> dict[str, CacheStatistics | int]:
         """By cache what it did and whether it still pays; warm and cold starts; plans reused."""
         return {
             "belief_updates": self._updates.statistics(),
             "policies": self._policies.statistics(),
-            "warm_starts": self._warm,
-            "cold_starts": self._cold,
+            "warm_starts": self._policies.warm,
+            "cold_starts": self._policies.cold,
             "plans_kept": len(self._planners),
             "plans_reused": self._plan_hits,
         }
-
-
-def _digest(
-    transitions: Sequence[Any] | NDArray[np.float64], R: NDArray[np.float64], discount: float
-) -> bytes:
-    """Key of a process by its numbers."""
-    digest = hashlib.blake2b(R.tobytes(), digest_size=16)
-    digest.update(repr((R.shape, float(discount))).encode())
-    for matrix in transitions:
-        if isinstance(matrix, np.ndarray):
-            digest.update(np.ascontiguousarray(matrix, np.float64).tobytes())
-        else:
-            csr = matrix.tocsr()
-            for part in (csr.indptr, csr.indices, csr.data):
-                digest.update(np.ascontiguousarray(part).tobytes())
-    return digest.digest()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,9 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from optcore._native import runtime
 from optcore.algorithm_optimizer.approximation import ErrorBound, approximate
 from optcore.algorithm_optimizer.config import OptimizationConfig
+from optcore.algorithm_optimizer.fitted_models import FittedModels, Model
+from optcore.algorithm_optimizer.kernel_parameters import complete, content_key, digest, kernel_of
 from optcore.errors import ConfigError, InferenceError, ShapeError
 from optcore.gp import RBF, GaussianProcess, GaussianProcessBatch, Matern, SparseGaussianProcess
 
@@ -24,17 +24,7 @@ __all__ = ["GPInferenceOptimizer", "GPInferenceStatistics"]
 _log = logging.getLogger(__name__)
 
 _Floats = NDArray[np.float64]
-_Model = GaussianProcess | SparseGaussianProcess
-_KERNELS: dict[str, Callable[[Any, Any], RBF | Matern]] = {
-    "rbf": RBF,
-    "matern12": lambda scale, variance: Matern(scale, variance, nu=0.5),
-    "matern32": lambda scale, variance: Matern(scale, variance, nu=1.5),
-    "matern52": lambda scale, variance: Matern(scale, variance, nu=2.5),
-}
 _LEAST_SHARE = 8  # data sets of a thread
-_DEFAULTS: dict[str, Any] = {
-    "kernel": "rbf", "length_scale": 1.0, "variance": 1.0, "noise": 1e-2, "mean": 0.0,
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -100,6 +90,8 @@ class GPInferenceOptimizer:
                 "max_exact and inducing must be >= 1 and cache_mb >= 0, got "
                 f"{max_exact}, {inducing}, {cache_mb}"
             )
+        if approximate_from is not None and not approximate_from >= 1:
+            raise ConfigError(f"approximate_from must be >= 1 or None, got {approximate_from}")
         self.config = config if config is not None else OptimizationConfig()
         self.max_exact, self.inducing, self.cache_mb = int(max_exact), int(inducing), cache_mb
         self.approximate_from = approximate_from
@@ -107,7 +99,7 @@ class GPInferenceOptimizer:
         self.threads = 1  # of predict_many; AlgorithmOptimizerSuite measures how many pay
         self._refused: set[bytes] = set()  # kinds of problem that no sparse process serves
         self._largest_error, self._unverified = 0.0, 0
-        self._models: OrderedDict[bytes, tuple[_Model, float]] = OrderedDict()
+        self._models = FittedModels(self.config.cache_size)
         self._lock = threading.Lock()
         self._predictions = self._fits = self._approximate = 0
 
@@ -135,14 +127,15 @@ class GPInferenceOptimizer:
         """
         X, y = _inputs(X_train, "X_train"), _numbers(y_train, "y_train")
         Z = _inputs(X_test, "X_test")
-        key = _content_key(X, y, kernel_params) if self.use_cache else b""
+        key = content_key(X, y, kernel_params) if self.use_cache else b""
         with self._lock:  # a model answers one call at a time
             self._predictions += 1
-            model = self._find(key) if self.use_cache else None
+            model = self._models.find(key) if self.use_cache else None
             if model is None:
-                model = self._fit(X, y, _parameters(kernel_params))
+                model = self._fit(X, y, complete(kernel_params))
                 self._fits += 1
-                self._keep(key, model)
+                if self.use_cache:
+                    self._models.keep(key, model, self.cache_mb)
             self._approximate += isinstance(model, SparseGaussianProcess)
             return model.predict(Z)
 
@@ -164,10 +157,15 @@ class GPInferenceOptimizer:
         Returns:
             mean (b, m) and variance (b, m) without the noise.
         """
-        params = _parameters(kernel_params)
-        kernel = _KERNELS[params["kernel"]](params["length_scale"], params["variance"])
-        Z = np.ascontiguousarray(X_test, np.float64)
-        b = len(X_train)  # type: ignore[arg-type]
+        params = complete(kernel_params)
+        kernel = kernel_of(params)
+        Z = _numbers(X_test, "X_test")
+        try:
+            b, answers = len(X_train), len(y_train)  # type: ignore[arg-type]
+        except TypeError:
+            raise ShapeError("X_train, y_train: need (b, n, d) and (b, n), or b arrays") from None
+        if b != answers:
+            raise ShapeError(f"y_train: need {b} data sets as X_train, got {answers}")
         if Z.ndim == 3 and len(Z) != b:
             raise ShapeError(f"X_test: need (m, d) or ({b}, m, d), got {Z.shape}")
         threads = max(1, min(self.threads, b // _LEAST_SHARE))
@@ -198,7 +196,7 @@ class GPInferenceOptimizer:
         The search starts from `kernel_params` and frees a length scale for each input.
         """
         X, y = _inputs(X_train, "X_train"), _numbers(y_train, "y_train")
-        params = _parameters(kernel_params)
+        params = complete(kernel_params)
         model = self._fit(X, y, params)
         model.optimize(
             max_iterations=self.config.max_iterations, tolerance=self.config.convergence_tolerance
@@ -222,14 +220,14 @@ class GPInferenceOptimizer:
         with self._lock:
             return GPInferenceStatistics(
                 self._predictions, self._fits, self._predictions - self._fits, self._approximate,
-                len(self._models), sum(mb for _, mb in self._models.values()),
+                len(self._models), self._models.megabytes,
                 self._largest_error, self._unverified,
             )  # fmt: skip
 
     # --- inside -------------------------------------------------------------------------------
 
-    def _fit(self, X: _Floats, y: _Floats, params: dict[str, Any]) -> _Model:
-        kernel = _KERNELS[params["kernel"]](params["length_scale"], params["variance"])
+    def _fit(self, X: _Floats, y: _Floats, params: dict[str, Any]) -> Model:
+        kernel = kernel_of(params)
         if (proven := self._approximate_by_choice(kernel, X, y, params)) is not None:
             self._largest_error = max(self._largest_error, proven[1].worst)
             return proven[0]
@@ -260,7 +258,7 @@ class GPInferenceOptimizer:
         if not (np.isfinite(X).all() and np.isfinite(y).all()) or np.size(params["mean"]) > 1:
             return None
         # the same kernel on about as many rows was refused before: do not try each time anew
-        kind = _digest((X.shape[1], n.bit_length(), params))
+        kind = digest((X.shape[1], n.bit_length(), params))
         if kind in self._refused:
             return None
         found = approximate(
@@ -272,58 +270,6 @@ class GPInferenceOptimizer:
             _log.info("%d training points stay exact: no sparse process is both cheaper and within "
                       "%g", n, self.config.approximation_threshold)  # fmt: skip
         return found
-
-    def _find(self, key: bytes) -> _Model | None:
-        if (found := self._models.get(key)) is None:
-            return None
-        self._models.move_to_end(key)
-        return found[0]
-
-    def _keep(self, key: bytes, model: _Model) -> None:
-        size = _megabytes(model)
-        if not self.use_cache or size > self.cache_mb:
-            return
-        self._models[key] = (model, size)
-        total = sum(mb for _, mb in self._models.values())
-        while len(self._models) > self.config.cache_size or total > self.cache_mb:
-            _, (_, freed) = self._models.popitem(last=False)
-            total -= freed
-
-
-def _parameters(given: Mapping[str, Any] | None) -> dict[str, Any]:
-    unknown = set(given or {}) - set(_DEFAULTS)
-    if unknown:
-        raise ConfigError(f"kernel_params: unknown {sorted(unknown)}; there are {[*_DEFAULTS]}")
-    params = {**_DEFAULTS, **(given or {})}
-    if params["kernel"] not in _KERNELS:
-        raise ConfigError(f"kernel_params: kernel must be one of {[*_KERNELS]}, "
-                          f"got {params['kernel']!r}")  # fmt: skip
-    return params
-
-
-def _content_key(X: _Floats, y: _Floats, params: Mapping[str, Any] | None) -> bytes:
-    return _digest((X, y, params if type(params) is dict else dict(params or {})))
-
-
-def _digest(value: object) -> bytes:
-    return runtime.fingerprint(value, _plain)
-
-
-def _plain(value: Any) -> object:
-    """What stands for a parameter that the core does not know by itself."""
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, tuple | list):
-        return np.asarray(value, np.float64)
-    raise ConfigError(f"kernel_params: need numbers and names, got {type(value).__name__}")
-
-
-def _megabytes(model: _Model) -> float:
-    """Of the native matrices, about: n^2 twice while the inverse factor is held, or 9 m^2."""
-    if isinstance(model, SparseGaussianProcess):
-        return 9 * 8e-6 * len(model.inducing_inputs) ** 2
-    n = len(model)
-    return (2 if n <= 512 else 1) * 8e-6 * n * n
 
 
 def _numbers(values: ArrayLike, name: str) -> _Floats:

@@ -111,10 +111,10 @@ class MPCOptimizer:
             ShapeError: an array has another shape; it is named.
             ConfigError: a value is out of range, or no model fits nx and nu.
         """
-        x0 = np.ascontiguousarray(initial_state, np.float64)
+        x0 = np.ascontiguousarray(_numbers("initial_state", initial_state))
         if x0.ndim != 1 or len(x0) < 1:
             raise ShapeError(f"initial_state must be (nx,), got {x0.shape}")
-        q, r = np.asarray(Q, np.float64), np.asarray(R, np.float64)
+        q, r = _numbers("Q", Q), _numbers("R", R)
         settings = (self.tolerance, self.method)
         key = (x0.shape, horizon, dt, q.shape, q.tobytes(), r.shape, r.tobytes(), settings)
         tracking = self._tracking
@@ -134,11 +134,12 @@ class MPCOptimizer:
         n, m = len(x0), len(r)
         if len(q) != n:
             raise ShapeError(f"Q must be ({n}, {n}) for this initial_state, got {q.shape}")
+        number = int | float | np.number
+        if not (isinstance(horizon, number) and 1 <= horizon <= 1000 and horizon == int(horizon)):
+            raise ConfigError(f"horizon must be a whole number in 1 to 1000, got {horizon!r}")
+        if not (isinstance(dt, number) and np.isfinite(dt) and dt > 0):
+            raise ConfigError(f"dt must be positive, got {dt!r}")
         stages = int(horizon)
-        if not 1 <= stages <= 1000:
-            raise ConfigError(f"horizon must lie in 1 to 1000, got {horizon}")
-        if not (np.isfinite(dt) and dt > 0):
-            raise ConfigError(f"dt must be positive, got {dt}")
         return _Tracking(self._build(n, m, stages, float(dt), q, r), stages, q, r)
 
     def _build(self, n: int, m: int, stages: int, dt: float, q: _Floats, r: _Floats) -> QpSolver:
@@ -191,8 +192,14 @@ class _Tracking:
         return 0.5 * float(of_states + u.ravel() @ (u @ self._r).ravel())
 
 
-def _weight(name: str, values: ArrayLike) -> _Floats:
-    array = np.asarray(values, np.float64)
+def _numbers(name: str, values: ArrayLike) -> _Floats:
+    try:
+        return np.asarray(values, np.float64)
+    except (TypeError, ValueError) as error:
+        raise ShapeError(f"{name}: need an array of numbers ({error})") from None
+
+
+def _weight(name: str, array: _Floats) -> _Floats:
     if array.ndim == 1:
         array = np.diag(array)
     if array.ndim != 2 or array.shape[0] != array.shape[1]:
@@ -201,7 +208,7 @@ def _weight(name: str, values: ArrayLike) -> _Floats:
 
 
 def _reference(values: ArrayLike, stages: int, n: int) -> _Floats:
-    array = np.asarray(values, np.float64)
+    array = _numbers("reference", values)
     good = array.shape == (n,) or (array.ndim == 2 and array.shape[1] == n and len(array) >= stages)
     if good:
         if not np.isfinite(array).all():
@@ -223,6 +230,6 @@ def _limits(
         return None, None
     try:
         low, high = (np.array(np.broadcast_to(np.asarray(v, np.float64), (size,))) for v in limits)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise ShapeError(f"{name} must be (low, high), numbers or ({size},)") from error
     return np.maximum(low, -1e30), np.minimum(high, 1e30)

@@ -14,6 +14,7 @@ from optcore.algorithm_optimizer.paying_cache import PayingCache
 from optcore.belief.learning import DirichletMDP
 from optcore.belief.planning import policy_iteration
 from optcore.belief.pomdp import SparsePOMDP
+from optcore.errors import ConfigError, ShapeError
 
 TIGER = SparsePOMDP.from_csr(
     [np.eye(2), np.full((2, 2), 0.5), np.full((2, 2), 0.5)],
@@ -151,3 +152,27 @@ def test_a_psrl_step_solves_a_sampled_process() -> None:
     step = optimizer.psrl_step(model, np.random.default_rng(5))
     T, R = model.sample(np.random.default_rng(5))
     np.testing.assert_allclose(step.value, policy_iteration(T.transpose(1, 0, 2), R, 0.9).value)
+
+
+def test_lists_are_processes_too_and_what_is_none_is_named() -> None:
+    T, R = [[[0.9, 0.1], [0.1, 0.9]]] * 2, [[0.0, 1.0], [1.0, 0.0]]
+    optimizer = BayesianRLOptimizer()
+    first = optimizer.solve(T, R, 0.9)
+    assert optimizer.solve(np.array(T), R, 0.9) is first
+    with pytest.raises(ConfigError, match=r"transitions\[0\].*probabilities"):
+        optimizer.solve(np.array(T) * np.nan, R, 0.9)
+    with pytest.raises(ConfigError, match=r"transitions\[1\].*probabilities"):
+        optimizer.solve([T[0], [[1.1, -0.1], [0.0, 1.0]]], R, 0.9)
+    with pytest.raises(ConfigError, match="rewards"):
+        optimizer.solve(T, [[0.0, np.nan], [0.0, 0.0]], 0.9)
+    with pytest.raises(ShapeError, match=r"transitions\[0\]"):
+        optimizer.solve(np.eye(2), R, 0.9)
+    assert optimizer.solve(T, R, 0.9) is first
+
+
+def test_a_policy_that_its_caller_changes_is_no_start_of_the_next() -> None:
+    model, optimizer = DirichletMDP(4, 2, discount=0.9), BayesianRLOptimizer()
+    optimizer.psrl_step(model, np.random.default_rng(5)).policy[:] = 99
+    again = optimizer.psrl_step(model, np.random.default_rng(5))
+    T, R = model.sample(np.random.default_rng(5))
+    np.testing.assert_allclose(again.value, policy_iteration(T.transpose(1, 0, 2), R, 0.9).value)

@@ -121,6 +121,17 @@ def test_bad_input_is_named() -> None:
         gp.predict([["a"]], y, Z, PARAMS)
     with pytest.raises(InferenceError, match="NaN"):
         gp.predict(X, np.full(60, np.nan), Z, PARAMS)
+    with pytest.raises(ConfigError, match="noise must be a number"):
+        gp.predict(X, y, Z, {"noise": "little"})
+    with pytest.raises(ConfigError, match="mapping"):
+        gp.predict(X, y, Z, "rbf")  # type: ignore[arg-type]
+    many = [X[:20]] * 4
+    with pytest.raises(ShapeError, match="y_train: need 4"):
+        gp.predict_many(many, [y[:20]] * 5, Z)
+    with pytest.raises(ShapeError, match="X_test"):
+        gp.predict_many(many, [y[:20]] * 4, "there")
+    with pytest.raises(ConfigError, match="approximate_from"):
+        GPInferenceOptimizer(approximate_from=0)
     with pytest.raises(ConfigError, match="cache_size"):
         OptimizationConfig(cache_size=-1)
     with pytest.raises(ConfigError, match="num_workers"):
