@@ -12,7 +12,7 @@ import numpy as np
 
 from optcore.caching_system.keys import key_of
 
-__all__ = ["Observation", "Recorder"]
+__all__ = ["Example", "Observation", "Recorder", "digest"]
 
 _EXAMPLES = 16
 
@@ -45,7 +45,7 @@ class Example:
     @property
     def intact(self) -> bool:
         """Do the arguments still have the content they had?"""
-        return _digest((self.args, self.kwargs)) == self.key
+        return digest((self.args, self.kwargs)) == self.key
 
 
 class Recorder:
@@ -58,16 +58,16 @@ class Recorder:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         begin = time.perf_counter()
-        key = _digest((args, kwargs))
+        key = digest((args, kwargs))
         looked = time.perf_counter()
         faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
         start = time.perf_counter()
         result = self.function(*args, **kwargs)
         seconds = time.perf_counter() - start
         faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults
-        mutated = key is not None and _digest((args, kwargs)) != key
+        mutated = key is not None and digest((args, kwargs)) != key
         self.observations.append(
-            Observation(seconds, key, looked - begin, _digest(result), mutated, faults)
+            Observation(seconds, key, looked - begin, digest(result), mutated, faults)
         )
         known = any(example.key == key for example in self.examples)
         if key is not None and not known and not mutated and len(self.examples) < _EXAMPLES:
@@ -76,7 +76,8 @@ class Recorder:
         return result
 
 
-def _digest(value: Any) -> bytes | None:
+def digest(value: Any) -> bytes | None:
+    """Of its content; None where it has none to hash."""
     try:
         return key_of(value)
     except TypeError:

@@ -7,14 +7,14 @@ import logging
 import threading
 import time
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from optcore.caching_system import CacheSystem
 from optcore.memory_manager import MemoryManager
-from optcore.optimization_manager.observation import Recorder
+from optcore.optimization_manager.observation import Example, Recorder
 from optcore.optimization_manager.proposals import Proposal, propose, split
 from optcore.optimization_manager.purity import purity_of
 from optcore.profiler import Bottleneck, SystemProfiler
@@ -93,10 +93,10 @@ class OptimizedFunction:
         """[f(row, *args, **kwargs) for row in rows]; in one call where that was found to be the
         same and faster."""
         inputs = list(rows)
-        together = self._batched and len(inputs) > 1 and all(
-            isinstance(one, np.ndarray) and one.ndim == 2 for one in inputs
-        )  # fmt: skip
-        if together:
+        alike = all(isinstance(one, np.ndarray) and one.ndim == 2 for one in inputs) and (
+            len({(one.shape[1], one.dtype) for one in inputs}) == 1
+        )
+        if self._batched and len(inputs) > 1 and alike:
             result = self._function(np.concatenate(inputs), *args, **kwargs)
             parts = split(result, [len(one) for one in inputs])
             if parts is not None:
@@ -155,7 +155,7 @@ class OptimizedFunction:
         wanted = {one.kind for one in self.proposals if one.applied}
         variant = self._function
         if "pool" in wanted:
-            variant = self._pooled(recorder.examples[0].result)
+            variant = self._pooled(recorder.examples)
         if "cache" in wanted:
             fixed = all(isinstance(e.result, _IMMUTABLE) for e in recorder.examples)
             variant = self._cache.cached(
@@ -168,18 +168,18 @@ class OptimizedFunction:
         else:
             self.state = "trying"
 
-    def _pooled(self, like: Any) -> Callable[..., Any]:
+    def _pooled(self, examples: Sequence[Example]) -> Callable[..., Any]:
         function, pool = self._function, self._memory
-        shape, dtype = like.shape, like.dtype
+        shape, dtype = examples[0].result.shape, examples[0].result.dtype
+        # a result of other arguments may have another shape, which out= would broadcast away
+        known = {_form((example.args, example.kwargs)) for example in examples} - {None}
 
         @functools.wraps(function)
         def with_out(*args: Any, **kwargs: Any) -> Any:
-            if "out" in kwargs:
+            if _form((args, kwargs)) not in known:
                 return function(*args, **kwargs)
-            try:  # reclaimed by the pool when the caller lets go of it
-                return function(*args, **kwargs, out=pool.get_numpy_array(shape, dtype))
-            except (TypeError, ValueError):  # arguments of another shape
-                return function(*args, **kwargs)
+            # reclaimed by the pool when the caller lets go of it
+            return function(*args, **kwargs, out=pool.get_numpy_array(shape, dtype))
 
         return with_out
 
@@ -220,6 +220,26 @@ class OptimizedFunction:
 
 
 OptimizedFunction.__doc__ = (OptimizedFunction.__doc__ or "").replace("{every}", str(_CHECK_EVERY))
+
+
+def _form(value: Any) -> Hashable:
+    """What the shape and type of a result may depend on; None: it cannot be told."""
+    if isinstance(value, np.ndarray):
+        return value.shape, value.dtype.str
+    if isinstance(value, float | np.inexact):
+        return (type(value),)
+    if isinstance(value, int | str | bytes | np.generic):  # an axis, a size, a mode
+        return type(value), value
+    if value is None:
+        return "none"
+    parts: list[Hashable]
+    if isinstance(value, tuple | list):
+        parts = [_form(one) for one in value]
+    elif isinstance(value, dict):
+        parts = [(key, form) if (form := _form(one)) else None for key, one in value.items()]
+    else:
+        return None
+    return None if None in parts else (type(value), *parts)
 
 
 def _mean(observations: list[Any]) -> float:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from optcore.optimization_manager.observation import Example, Observation
+from optcore.optimization_manager.observation import Example, Observation, digest
 from optcore.optimization_manager.purity import Purity
 from optcore.rollout import difference
 
@@ -47,13 +47,21 @@ def propose(
     barred = "" if purity.verdict == "pure" or (bold and purity.verdict == "unknown") else (
         "; ".join(purity.reasons)
     )  # fmt: skip
-    found = [
-        _cache(observations, purity, bold),
-        _pool(function, examples, barred),
-        _temporaries(function, observations, examples, barred),
-        _batch(function, examples, barred),
-    ]
-    return [one for one in found if one is not None]
+    finders: dict[str, Callable[[], Proposal | None]] = {
+        "cache": lambda: _cache(observations, purity, bold),
+        "pool": lambda: _pool(function, examples, barred),
+        "temporaries": lambda: _temporaries(function, observations, examples, barred),
+        "batch": lambda: _batch(function, examples, barred),
+    }
+    found: list[Proposal] = []
+    for kind, find in finders.items():
+        try:
+            proposal = find()
+        except Exception as error:  # of a call that nobody asked for: not an error of the caller's
+            proposal = Proposal(kind, "trying it failed", False, f"{type(error).__name__}: {error}")
+        if proposal is not None:
+            found.append(proposal)
+    return found
 
 
 def _cache(observations: Sequence[Observation], purity: Purity, bold: bool) -> Proposal | None:
@@ -165,7 +173,8 @@ def _batch(
 ) -> Proposal | None:
     """Single rows that the function could take together; `map` then does."""
     rows = [e for e in examples if _is_row(e) and e.intact][:8]
-    if len(rows) < 2 or any(e.args[1:] != rows[0].args[1:] for e in rows if len(e.args) > 1):
+    # everything but the row must be the same
+    if len(rows) < 2 or len({digest((e.args[1:], e.kwargs)) for e in rows}) > 1:
         return None
     evidence = f"calls come with one row of {rows[0].args[0].shape[1]} numbers"
     if barred:

@@ -88,6 +88,10 @@ class Rollout:
         _within("max_difference", max_difference, 0, math.inf)
         _within("max_slowdown", max_slowdown, 0, math.inf)
         _within("min_calls", min_calls, 1, math.inf)
+        if retry_after is not None:
+            _within("retry_after", retry_after, 0, math.inf)
+        if not isinstance(name, str) or not (key is None or callable(key)):
+            raise ConfigError(f"need a name and a function as key, got {name!r}, {key!r}")
         self.name = name
         self.old, self.new = Variant(baseline), Variant(optimized)
         self.differences = Differences()
@@ -289,7 +293,7 @@ def with_fallback(
 
 
 def _within(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
+    if not (isinstance(value, int | float | np.number) and low <= value <= high):
         raise ConfigError(f"{name} must lie in [{low:g}, {high:g}], got {value!r}")
 
 

@@ -118,8 +118,12 @@ def _apart(x: Any, y: Any) -> float:
         return math.inf
     if x.size == 0 or np.array_equal(x, y, equal_nan=x.dtype.kind in "fc"):
         return 0.0
+    whole = x.dtype.kind in "biu" and y.dtype.kind in "biu"
+    differ = x != y
     wide = np.complex128 if "c" in (x.dtype.kind, y.dtype.kind) else np.float64
     x, y = x.astype(wide), y.astype(wide)
     both = (x == y) | (np.isnan(x) & np.isnan(y))
     apart = np.where(both, 0.0, np.abs(x - np.where(both, x, y)))
+    if whole:  # beyond 2^53 doubles cannot tell neighbours apart
+        apart = np.maximum(apart, differ)
     return float(apart.max()) if np.isfinite(apart).all() else math.inf

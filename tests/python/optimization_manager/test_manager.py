@@ -186,6 +186,71 @@ def test_rows_are_joined_where_that_is_the_same(manager: OptimizationManager) ->
         np.testing.assert_array_equal(got, norm_of_all(row))
 
 
+def test_a_pooled_function_gives_other_arguments_their_own_shape_and_type(
+    manager: OptimizationManager,
+) -> None:
+    def plus(x: np.ndarray, y: Any, out: np.ndarray | None = None) -> np.ndarray:
+        return np.add(x, y, out=out)
+
+    rng = np.random.default_rng(0)
+    fast = optimized(manager, plus, observe=4, trial=1)
+    for _ in range(4):
+        fast(rng.normal(size=(400, 500)), 1.0)
+    assert of_kind(fast, "pool").applied
+    for args in [
+        (np.ones(500), 1.0), (np.ones((1, 500)), 2.0), (np.ones((400, 500), int), 1),
+        (np.ones((400, 500), np.float32), 1.0), (np.ones((400, 500)), np.ones((400, 1))),
+    ] * 3:  # fmt: skip
+        got, expected = fast._variant(*args), plus(*args)
+        assert (got.shape, got.dtype) == (expected.shape, expected.dtype)
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_what_fails_while_it_is_tried_does_not_reach_the_caller(
+    manager: OptimizationManager,
+) -> None:
+    def refuses(x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        if out is not None:
+            raise RuntimeError("out= is not written yet")
+        return x + 1.0
+
+    rng = np.random.default_rng(0)
+    data = [rng.normal(size=(400, 500)) for _ in range(8)]
+    for x in data:
+        np.testing.assert_array_equal(optimized(manager, refuses, observe=1)(x), x + 1.0)
+    fast = optimized(manager, refuses, observe=8)
+    for x in data:
+        np.testing.assert_array_equal(fast(x), x + 1.0)
+    assert "not written yet" in of_kind(fast, "pool").reason
+
+
+def test_rows_with_another_array_beside_them_are_joined_only_where_it_is_the_same(
+    manager: OptimizationManager,
+) -> None:
+    def product(rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+        return np.tanh(rows @ matrix).sum(axis=1)
+
+    rng = np.random.default_rng(0)
+    rows, matrix = [rng.normal(size=(1, 3)) for _ in range(12)], rng.normal(size=(3, 40))
+    same = optimized(manager, product, observe=12, calls=[(row, matrix.copy()) for row in rows])
+    assert [one.kind for one in same.proposals] == ["batch"]
+    other = optimized(manager, product, observe=12, calls=[(r, matrix + r[0, 0]) for r in rows])
+    assert other.proposals == []
+
+
+def test_rows_of_several_lengths_or_types_are_not_joined(manager: OptimizationManager) -> None:
+    def total(rows: np.ndarray) -> np.ndarray:
+        return rows.sum(axis=1)
+
+    fast = optimized(manager, total)
+    fast._batched = True
+    mixed = [np.ones((1, 3)), np.ones((1, 2)), np.ones((1, 3), int)]
+    got = fast.map(mixed)
+    for one, row in zip(got, mixed, strict=True):
+        np.testing.assert_array_equal(one, total(row))
+        assert one.dtype == total(row).dtype
+
+
 def test_arrays_made_on_the_way_are_named(manager: OptimizationManager) -> None:
     def wasteful(n: int) -> np.ndarray:
         first = np.ones(n)

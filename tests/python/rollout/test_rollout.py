@@ -190,6 +190,8 @@ def test_threads_may_share_it() -> None:
         (1 + 2j, 1 + 3j, 1.0),
         ([], [], 0.0),
         (True, False, 1.0),
+        (2**60, 2**60 + 1, 1.0),  # the same double
+        (np.array([2**60, 5]), np.array([2**60 + 1, 3]), 2.0),
     ],
 )
 def test_differences(a: Any, b: Any, expected: float) -> None:
@@ -204,6 +206,10 @@ def test_differences(a: Any, b: Any, expected: float) -> None:
         ({"shadow": 2}, "shadow"),
         ({"max_error_rate": -1}, "max_error_rate"),
         ({"min_calls": 0}, "min_calls"),
+        ({"min_calls": None}, "min_calls"),
+        ({"percent": "10"}, "percent"),
+        ({"retry_after": math.nan}, "retry_after"),
+        ({"key": 3}, "key"),
     ],
 )
 def test_wrong_options_are_named(options: dict[str, Any], word: str) -> None:
