@@ -31,8 +31,11 @@ def from_dict(values: Mapping[str, Any]) -> Settings:
     as `cache_size_mb` and `enable_distributed_cache`.
 
     Raises:
-        ConfigError: a key is unknown (the nearest known one is named), or a value out of range.
+        ConfigError: no mapping of names; a key is unknown (the nearest known one is named), or a
+            value out of range.
     """
+    if not isinstance(values, Mapping) or not all(isinstance(key, str) for key in values):
+        raise ConfigError(f"need a mapping of names to values, got {values!r}")
     given = dict(values)
     profiling = given.pop("enable_profiling", False)
     caching = given.pop("enable_caching", True)

@@ -23,6 +23,8 @@ def test_keys_of_the_manual_and_fields_of_the_cache() -> None:
         ({"cache_size_mb": -1}, "max_memory_mb"),
         ({"cache_size_mb": 1, "max_memory_mb": 1}, "given twice"),
         ({"enable_caching": 1}, "enable_caching must be True or False"),
+        ({1: 2}, "mapping of names"),
+        (None, "mapping of names"),
     ],
 )
 def test_wrong_keys_and_values_are_named(values: dict[str, object], word: str) -> None:
