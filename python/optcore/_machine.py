@@ -5,9 +5,23 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import time
 from pathlib import Path
+from typing import Any
 
-__all__ = ["cpu_name", "source_commit", "usable_cpus"]
+__all__ = ["cpu_name", "described", "source_commit", "usable_cpus"]
+
+
+def described() -> dict[str, Any]:
+    """What a report says of where and when its figures were taken; `cpus` are the usable ones."""
+    return {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "system": platform.platform(),
+        "cpus": usable_cpus(),
+        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
 
 
 def cpu_name() -> str:

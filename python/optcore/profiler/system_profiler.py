@@ -6,15 +6,14 @@ import atexit
 import functools
 import inspect
 import logging
-import os
-import platform
 import threading
-import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
+from optcore import __version__
+from optcore._machine import described
 from optcore._native import runtime
 from optcore.errors import ConfigError
 from optcore.profiler import passes, stacks
@@ -147,7 +146,7 @@ class SystemProfiler:
             timeline=trial.samples,
             bottlenecks=bottlenecks,
             suggestions=tuple(f"{b.kind}: {b.suggestion}" for b in bottlenecks),
-            environment=_environment(config),
+            environment={"optcore": __version__, **described(), "config": config.to_dict()},
             instrumented=trace.instrumented,
             notes=tuple(trial.notes(wall)) + trace.notes + _idle(trees.keys() - worked.keys()),
             stacks=trees,
@@ -274,22 +273,3 @@ def _idle(threads: Iterable[str]) -> tuple[str, ...]:
 def _flush_at_exit(profiler: weakref.ref[SystemProfiler]) -> None:
     if (one := profiler()) is not None:
         one.flush()
-
-
-def _environment(config: ProfilerConfig) -> dict[str, Any]:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        own = version("optcore")
-    except PackageNotFoundError:  # a source tree that was never installed
-        own = "unknown"
-    return {
-        "optcore": own,
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "system": platform.platform(),
-        "cpus": os.cpu_count(),
-        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
-        "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "config": config.to_dict(),
-    }

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
-import platform
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from optcore import __version__
+from optcore._machine import described
 from optcore.errors import ConfigError
 from optcore.scalability_analyzer.autoscaling import ScalingAdvice, advise
 from optcore.scalability_analyzer.config import ScalabilityConfig, usable_cpus
@@ -89,7 +88,7 @@ class ScalabilityAnalyzer:
         for target in targets:
             for scenario in scenarios:
                 target.check(scenario.args)
-        start = _environment(self.config)
+        start = {"optcore": __version__, **described(), "config": self.config.to_dict()}
         results = tuple(self._analyse(target, scenarios) for target in targets)
         return ScalabilityResult(results, start)
 
@@ -170,21 +169,3 @@ def _knee(measured: Sequence[ScenarioResult]) -> str | None:
                 f"{before.response.p99:.3g} to {after.response.p99:.3g} s"
             )
     return None
-
-
-def _environment(config: ScalabilityConfig) -> dict[str, Any]:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        own = version("optcore")
-    except PackageNotFoundError:  # a source tree that was never installed
-        own = "unknown"
-    return {
-        "optcore": own,
-        "python": platform.python_version(),
-        "system": platform.platform(),
-        "cpus": usable_cpus(),
-        "load_at_start": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
-        "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "config": config.to_dict(),
-    }
