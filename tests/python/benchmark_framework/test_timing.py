@@ -8,8 +8,8 @@ import math
 
 import numpy as np
 import pytest
-from clock import FakeClock
 
+from fake_clock import FakeClock
 from optcore.benchmark_framework.measurement import turns
 from optcore.benchmark_framework.timing import Sampler, nonfinite, quiet_collector, timer_floor
 

@@ -4,30 +4,13 @@ from __future__ import annotations
 
 import gc
 from collections import Counter
-from collections.abc import Callable
 
 import pytest
 
+from fake_clock import FakeClock
 from harness import Case, Probe, Trial
 from harness.runner import run_case
 from harness.timing import calibrate, measure, rotation
-
-
-class FakeClock:
-    """Nanoseconds that pass only when a contestant works."""
-
-    def __init__(self) -> None:
-        self.now = 0
-
-    def __call__(self) -> int:
-        return self.now
-
-    def work(self, nanoseconds: int) -> Callable[[], float]:
-        def call() -> float:
-            self.now += nanoseconds
-            return 1.0
-
-        return call
 
 
 def no_setup(_: Trial) -> None:
