@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import json
 import os
@@ -76,19 +77,20 @@ def _build(command: str, tree: Path, commit: str) -> None:
         raise ConfigError(f"{commit}: {command!r} failed: {' | '.join(last)}")
 
 
-class Tree:
+class Tree(abc.ABC):
     """One source tree under measurement."""
 
     names: list[str]
 
+    @abc.abstractmethod
     def warm(self, name: str, least: int, inner: int | None = None) -> int:
         """Calibrate and warm up; returns the calls in a sample."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def sample(self, name: str, count: int) -> list[float]:
         """Further seconds a call."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def close(self) -> None:
         """End its process."""
 
@@ -190,6 +192,9 @@ class NativeTree(Tree):
         if error is not None:
             raise ConfigError(f"{name}: {error}")
         return seconds
+
+    def close(self) -> None:
+        """Nothing runs between turns."""
 
     @staticmethod
     def _run(command: Sequence[str]) -> str:
