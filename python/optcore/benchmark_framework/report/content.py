@@ -13,7 +13,7 @@ from optcore.benchmark_framework.timeline import Timeline
 if TYPE_CHECKING:
     from optcore.benchmark_framework.framework import Comparison
 
-__all__ = ["Report", "duration", "status_text", "time_unit"]
+__all__ = ["Report", "duration", "interval", "status_text", "time_unit"]
 
 _UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
 
@@ -38,6 +38,13 @@ def duration(seconds: float | None) -> str:
         return "-"
     scale, unit = time_unit(abs(seconds))
     return f"{seconds / scale:.4g} {unit}"
+
+
+def interval(summary: BenchmarkSummary) -> str:
+    """The interval of the median."""
+    if not math.isfinite(summary.ci_low):
+        return "-"
+    return f"{duration(summary.ci_low)} to {duration(summary.ci_high)}"
 
 
 def status_text(summary: BenchmarkSummary) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from optcore.benchmark_framework.config import BenchmarkConfig
 from optcore.benchmark_framework.report import charts
-from optcore.benchmark_framework.report.content import Report, duration, status_text
+from optcore.benchmark_framework.report.content import Report, duration, interval, status_text
 from optcore.benchmark_framework.report.tables import change_of, machine_line
 from optcore.benchmark_framework.summary import BenchmarkSummary
 from optcore.benchmark_framework.timeline import Timeline
@@ -94,7 +94,7 @@ def _overview(results: Sequence[BenchmarkSummary]) -> str:
         [
             f'<a href="#r-{escape(s.run)}">{escape(s.name)}</a>',
             duration(s.median_time),
-            f"{duration(s.ci_low)} to {duration(s.ci_high)}",
+            interval(s),
             duration(s.min_time),
             duration(s.p99),
             f"{s.iterations} x {s.calls_per_sample}",

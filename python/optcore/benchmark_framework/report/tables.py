@@ -8,7 +8,7 @@ import json
 
 from optcore._plain import plain
 from optcore.benchmark_framework.config import BenchmarkConfig
-from optcore.benchmark_framework.report.content import Report, duration, status_text
+from optcore.benchmark_framework.report.content import Report, duration, interval, status_text
 from optcore.benchmark_framework.summary import BenchmarkSummary
 
 __all__ = ["csv_text", "json_text", "markdown", "text_table"]
@@ -52,8 +52,8 @@ def markdown(report: Report, _: BenchmarkConfig) -> str:
     lines = ["| benchmark | median | interval | p99 | samples | against the baseline | status |"]
     lines.append("| --- | ---: | --- | ---: | ---: | --- | --- |")
     lines += [
-        f"| {_cell(s.name)} | {duration(s.median_time)} | {duration(s.ci_low)} to "
-        f"{duration(s.ci_high)} | {duration(s.p99)} | {s.iterations} | {change_of(s)} | "
+        f"| {_cell(s.name)} | {duration(s.median_time)} | {interval(s)} | "
+        f"{duration(s.p99)} | {s.iterations} | {change_of(s)} | "
         f"{status_text(s)} |"
         for s in report.results
     ]
@@ -75,9 +75,8 @@ def text_table(results: list[BenchmarkSummary]) -> str:
     """Columns for a terminal."""
     rows = [("benchmark", "median", "interval of the median", "p99", "samples", "ratio", "status")]
     for s in results:
-        interval = f"{duration(s.ci_low)} to {duration(s.ci_high)}"
         samples = f"{s.iterations} x {s.calls_per_sample}"
-        rows.append((s.name, duration(s.median_time), interval, duration(s.p99), samples,
+        rows.append((s.name, duration(s.median_time), interval(s), duration(s.p99), samples,
                      change_of(s), status_text(s)))  # fmt: skip
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = [
