@@ -19,7 +19,8 @@ class BenchmarkConfig(Config):
     warmup_iterations: int = bounded(10, low=0)
     """untimed samples at least; up to ten times as many until the running median settles"""
     timeout_seconds: float = bounded(300.0, low=0, open_low=True)
-    """s for the whole benchmark, looked at between samples; `isolate` makes it hard"""
+    """s for the whole benchmark, looked at between samples; `isolate` makes it hard, the start of
+    the process left out. A verdict's second run has what is left of it."""
     enable_profiling: bool = True
     """a profile of some further calls, after the timing"""
     enable_memory_tracking: bool = True

@@ -12,18 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from optcore.benchmark_framework import measurement
 from optcore.benchmark_framework.comparison import Comparison, array, in_turns, stored_verdict
 from optcore.benchmark_framework.config import BenchmarkConfig
 from optcore.benchmark_framework.environment import describe_environment, machine_id
-from optcore.benchmark_framework.measurement import Progress, Request
-from optcore.benchmark_framework.passes import with_passes
+from optcore.benchmark_framework.isolation import Request, isolated
+from optcore.benchmark_framework.measurement import Measured, Progress, measured
 from optcore.benchmark_framework.regression import unjudged
 from optcore.benchmark_framework.store import ResultStore, new_run
-from optcore.benchmark_framework.subject import CachePolicy, Subject, default_name, subject_of
+from optcore.benchmark_framework.subject import CachePolicy, default_name, subject_of
 from optcore.benchmark_framework.summary import BenchmarkSummary, summarise
 from optcore.benchmark_framework.timeline import Timeline
-from optcore.benchmark_framework.timing import Samples, timer_floor
+from optcore.benchmark_framework.timing import timer_floor
 from optcore.errors import ConfigError
 
 __all__ = ["BenchmarkFramework", "Comparison"]
@@ -89,51 +88,42 @@ class BenchmarkFramework:
         self, label: str, request: Request, config: BenchmarkConfig, beside: bool = False
     ) -> BenchmarkSummary:
         """`beside`: others run at the same time."""
-        setup = request.setup
         subject = subject_of(request.function, request.args, request.kwargs, request.policy)
         floor, environment = timer_floor(), describe_environment()
 
-        def sample() -> tuple[Samples, bool]:
+        def sample(seconds: float, timing_only: bool = False) -> Measured:
             if config.isolate:
-                return measurement.isolated(request, config.timeout_seconds)
-            return measurement.measure(subject, config, setup, self._progress), False
+                return isolated(dataclasses.replace(request, timing_only=timing_only), seconds)
+            begin = time.monotonic()
+            parts = measured(
+                subject, config, request.setup, self._progress,
+                seconds=seconds, timing_only=timing_only,
+            )  # fmt: skip
+            return Measured(**dict(parts), seconds=time.monotonic() - begin)
 
-        start = time.perf_counter()
-        samples, crashed = sample()
+        found = sample(config.timeout_seconds)
+        left = config.timeout_seconds - found.seconds
         summary = summarise(
-            label, samples, config,
-            cache=subject.cache, timer_floor=floor, environment=environment, crashed=crashed,
+            label, found.samples, config,
+            cache=subject.cache, timer_floor=floor, environment=environment, crashed=found.crashed,
         )  # fmt: skip
+        cold = None
+        if found.cold is not None:
+            cache = "emptied before each call"
+            cold = summarise(f"{label} (cold)", found.cold, config, cache=cache)
+        summary = dataclasses.replace(
+            summary,
+            run=new_run(),
+            cold=cold,
+            memory_peak_mb=found.further.memory_peak_mb,
+            profile=found.further.profile,
+            notes=(*summary.notes, *found.further.notes),
+        )
         if beside and summary.outcome == "ok":
             summary = summary.judged(unjudged("not_comparable", "other benchmarks ran beside it"))
         else:
-            summary = self._judged(summary, config, lambda: array(sample()[0]))
-        summary = dataclasses.replace(summary, run=new_run())
-        if subject.cache == "cold_and_hit":
-            summary = dataclasses.replace(summary, cold=self._cold(label, subject, config, setup))
-        left = config.timeout_seconds - (time.perf_counter() - start)
-        if summary.outcome in ("ok", "not_finite") and not config.isolate:
-            summary = with_passes(summary, subject, config, setup, left)
+            summary = self.judged(summary, config, lambda: array(sample(left, True).samples))
         return self._kept(summary, config)
-
-    def _cold(
-        self,
-        name: str,
-        subject: Subject,
-        config: BenchmarkConfig,
-        setup: Callable[[], Any] | None,
-    ) -> BenchmarkSummary:
-        if subject.clear is None:
-            raise ConfigError(f"{name}: its cache cannot be emptied (no cache_clear)")
-        clear = subject.clear
-
-        def emptied() -> None:
-            clear()
-            if setup is not None:
-                setup()
-
-        samples = measurement.measure(subject, config, emptied, self._progress)
-        return summarise(f"{name} (cold)", samples, config, cache="emptied before each call")
 
     def benchmark_all(
         self, functions: Mapping[str, Callable[..., Any]], **overrides: Any
@@ -199,7 +189,7 @@ class BenchmarkFramework:
 
         Two functions are measured in turns (with `interleave`), which tells the smallest changes.
         Two summaries, or names of runs or benchmarks (the latest run counts), are judged by the
-        rule for stored baselines.
+        rule for stored baselines. `isolate` has no part in it.
         """
         config = self.config.replace(**overrides) if overrides else self.config
         if callable(before) and callable(after):
@@ -228,9 +218,10 @@ class BenchmarkFramework:
             raise ConfigError(f"compare: {given!r} is neither a run nor a benchmark that was kept")
         return self.store.load(points[-1]["run"])
 
-    def _judged(
+    def judged(
         self, summary: BenchmarkSummary, config: BenchmarkConfig, again: Callable[[], Array]
     ) -> BenchmarkSummary:
+        """A copy with the verdict against its baseline; `again` takes further samples."""
         if summary.outcome != "ok":
             return summary  # it says "failed"
         if not config.enable_regression_testing:

@@ -1,29 +1,26 @@
-"""One measurement: in this process or in one of its own, alone or in turns with another."""
+"""One measurement in this process: alone, or in turns with another."""
 
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
-import pickle
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from optcore.benchmark_framework.config import BenchmarkConfig
+from optcore.benchmark_framework.passes import Further, further_calls
 from optcore.benchmark_framework.statistics import BLOCK
-from optcore.benchmark_framework.subject import Subject, subject_of
+from optcore.benchmark_framework.subject import Subject
+from optcore.benchmark_framework.summary import outcome_of
 from optcore.benchmark_framework.timing import Sampler, Samples, quiet_collector
 from optcore.errors import ConfigError
 
-__all__ = ["Progress", "Request", "isolated", "measure", "measure_in_turns", "pinned", "turns"]
+__all__ = ["Measured", "Progress", "measure", "measure_in_turns", "measured", "pinned", "turns"]
 
 Progress = Callable[[float, str], object]
 """told the share done, 0 to 1, and a word on what is being done"""
-_START_S = 60.0  # for a process to import what it needs, outside the timeout
-_GRACE_S = 1.0
 
 
 @contextlib.contextmanager
@@ -47,9 +44,10 @@ def measure(
     config: BenchmarkConfig,
     setup: Callable[[], Any] | None = None,
     progress: Progress | None = None,
+    seconds: float | None = None,
 ) -> Samples:
-    """Warm up, then `num_iterations` samples, in this process."""
-    sampler = _sampler(subject.call, config, setup)
+    """Warm up, then `num_iterations` samples, or fewer after `seconds` (None: the timeout)."""
+    sampler = _sampler(subject.call, config, setup, seconds)
     try:
         with pinned(config.pin_cpu), quiet_collector():
             sampler.look()
@@ -60,6 +58,54 @@ def measure(
     finally:
         sampler.close()
     return sampler.samples
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One benchmark: its samples, and what came after them."""
+
+    samples: Samples
+    cold: Samples | None = None
+    """with the cache emptied before each call"""
+    further: Further = field(default_factory=Further)
+    crashed: bool = False
+    seconds: float = 0.0
+    """how long it took altogether"""
+
+
+def measured(
+    subject: Subject,
+    config: BenchmarkConfig,
+    setup: Callable[[], Any] | None = None,
+    progress: Progress | None = None,
+    *,
+    seconds: float,
+    timing_only: bool = False,
+) -> Iterator[tuple[str, Any]]:
+    """Fields of :class:`Measured`, each once it is known, so that a crash loses no more.
+
+    Args:
+        seconds: for all of it.
+        timing_only: the samples alone.
+    """
+    end = time.monotonic() + seconds
+    samples = measure(subject, config, setup, progress, seconds)
+    yield "samples", samples
+    if timing_only:
+        return
+    if subject.cache == "cold_and_hit":
+        clear = subject.clear
+        assert clear is not None
+
+        def emptied() -> None:
+            clear()
+            if setup is not None:
+                setup()
+
+        yield "cold", measure(subject, config, emptied, progress, end - time.monotonic())
+    if outcome_of(samples, config) in ("ok", "not_finite"):
+        longest = max(samples.seconds)
+        yield "further", further_calls(subject, config, setup, longest, end - time.monotonic())
 
 
 def _take(sampler: Sampler, count: int, progress: Progress | None) -> None:
@@ -76,10 +122,11 @@ def _sampler(
     call: Callable[[], Any],
     config: BenchmarkConfig,
     setup: Callable[[], Any] | None,
-    inner: int | None = None,
+    seconds: float | None = None,
 ) -> Sampler:
-    deadline = time.perf_counter_ns() + int(config.timeout_seconds * 1e9)
-    return Sampler(call, setup=setup, deadline=deadline, inner=inner)
+    limit = config.timeout_seconds if seconds is None else seconds
+    deadline = time.perf_counter_ns() + int(limit * 1e9)
+    return Sampler(call, setup=setup, deadline=deadline)
 
 
 def turns(count: int) -> Iterator[tuple[int, int]]:
@@ -119,75 +166,3 @@ def measure_in_turns(
         for sampler in pair:
             sampler.close()
     return pair[0].samples, pair[1].samples
-
-
-@dataclass(frozen=True)
-class Request:
-    """A benchmark as another process can be told it."""
-
-    function: Callable[..., Any]
-    args: Sequence[Any]
-    kwargs: Mapping[str, Any]
-    setup: Callable[[], Any] | None
-    policy: str
-    config: dict[str, Any]
-
-
-def isolated(request: Request, timeout: float) -> tuple[Samples, bool]:
-    """Measure in a fresh process, ended at the timeout; whether it crashed comes second.
-
-    Raises:
-        ConfigError: the function cannot be imported by another process.
-    """
-    try:
-        pickle.dumps(request)
-    except (pickle.PicklingError, AttributeError, TypeError) as error:
-        raise ConfigError(
-            f"isolate=True needs a function and arguments that another process can import: {error}"
-        ) from None
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_serve, args=(theirs, request), daemon=True)
-    process.start()
-    theirs.close()
-    try:
-        return _received(ours, process, timeout)
-    finally:
-        if process.is_alive():
-            process.kill()
-        process.join()
-        process.close()
-        ours.close()
-
-
-def _received(connection: Connection, process: Any, timeout: float) -> tuple[Samples, bool]:
-    try:
-        if not connection.poll(_START_S):
-            return _lost("the process did not start"), True
-        connection.recv()  # it begins
-        if not connection.poll(timeout + _GRACE_S):
-            return Samples(attempted=1, late=1, timed_out=True), False
-        answer = connection.recv()
-    except EOFError:
-        process.join(_START_S)
-        code = process.exitcode
-        how = f"signal {-code}" if code is not None and code < 0 else f"exit status {code}"
-        return _lost(f"the process ended with {how}"), True
-    if isinstance(answer, ConfigError):
-        raise answer
-    return answer, False
-
-
-def _lost(reason: str) -> Samples:
-    return Samples(attempted=1, errors=1, first_error=reason)
-
-
-def _serve(connection: Connection, request: Request) -> None:
-    """In the other process."""
-    connection.send(None)
-    config = BenchmarkConfig.from_dict(request.config)
-    try:
-        subject = subject_of(request.function, request.args, request.kwargs, request.policy)
-        connection.send(measure(subject, config, request.setup))
-    except ConfigError as error:
-        connection.send(error)

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import dataclasses
 import gc
 import inspect
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from optcore.benchmark_framework.config import BenchmarkConfig
 from optcore.benchmark_framework.subject import Subject
-from optcore.benchmark_framework.summary import BenchmarkSummary
 from optcore.benchmark_framework.timing import Sampler
 
-__all__ = ["peak_growth", "profile_calls", "with_passes"]
+__all__ = ["Further", "further_calls", "peak_growth", "profile_calls"]
 
 _STATUS = Path("/proc/self/status")
 _CLEAR = Path("/proc/self/clear_refs")
 _PROFILE_S = 0.25
 _SHOWN = 15
+
+
+@dataclass(frozen=True)
+class Further:
+    """What further calls showed; the fields are :class:`BenchmarkSummary`'s."""
+
+    memory_peak_mb: float | None = None
+    profile: tuple[dict[str, Any], ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def peak_growth(call: Callable[[], Any]) -> int | None:
@@ -89,33 +97,41 @@ def profile_calls(call: Callable[[], Any], seconds: float = _PROFILE_S) -> list[
     ]
 
 
-def with_passes(
-    summary: BenchmarkSummary,
+def further_calls(
     subject: Subject,
     config: BenchmarkConfig,
     setup: Callable[[], Any] | None,
+    longest: float,
     seconds_left: float,
-) -> BenchmarkSummary:
-    """Memory and profile of further calls, where the timeout leaves time for them."""
+) -> Further:
+    """Memory and profile of further calls, where the timeout leaves time for them.
+
+    Args:
+        longest: s of the longest call so far.
+        seconds_left: until the timeout.
+    """
+    if not (config.enable_memory_tracking or config.enable_profiling):
+        return Further()
+    if seconds_left < 2 * longest:
+        return Further(notes=("no time was left for the memory and profile passes",))
 
     def call() -> Any:
         if setup is not None:
             setup()
         return subject.call()
 
-    if seconds_left < 2 * summary.max_time:
-        note = "no time was left for the memory and profile passes"
-        return dataclasses.replace(summary, notes=(*summary.notes, note))
-    changes: dict[str, Any] = {}
-    if config.enable_memory_tracking and not _is_async(subject.call):
+    is_async, grown, notes = _is_async(subject.call), None, []
+    profile: tuple[dict[str, Any], ...] = ()
+    if config.enable_memory_tracking and not is_async:
         if setup is not None:
             setup()
-        grown = peak_growth(subject.call)
-        changes["memory_peak_mb"] = None if grown is None else grown / 2**20
+        try:
+            grown = peak_growth(subject.call)
+        except Exception as error:
+            notes.append(f"the call for the memory raised {type(error).__name__}: {error}")
     if config.enable_profiling:
-        target = subject.call if _is_async(subject.call) else call
-        changes["profile"] = tuple(profile_calls(target))
-    return dataclasses.replace(summary, **changes)
+        profile = tuple(profile_calls(subject.call if is_async else call))
+    return Further(None if grown is None else grown / 2**20, profile, tuple(notes))
 
 
 def _is_async(call: Callable[[], Any]) -> bool:

@@ -85,7 +85,10 @@ def judge_stored(
     first = _stored_once(before, after, config)
     if first.status not in ("regression", "improvement") or again is None:
         return first
-    second = _stored_once(before, again(), config)
+    fresh = again()
+    if fresh.size < _LEAST:
+        return _unconfirmed(first, fresh.size)
+    second = _stored_once(before, fresh, config)
     if second.status == first.status:
         return first
     return _replaced(
@@ -136,7 +139,11 @@ def judge_interleaved(
     first = _interleaved_once(before, after, config)
     if first.status not in ("regression", "improvement") or again is None:
         return first
-    second = _interleaved_once(*again(), config)
+    fresh = again()
+    count = min(side.size for side in fresh)
+    if count < 2 * statistics.BLOCK:
+        return _unconfirmed(first, count)
+    second = _interleaved_once(*fresh, config)
     if second.status == first.status:
         return first
     return _replaced(
@@ -181,6 +188,11 @@ def _tail(
         ends.append(np.concatenate([np.quantile(values[r], 0.99, axis=1) for r in parts]))
     low, high = np.quantile(ends[1] / ends[0], [level / 2, 1 - level / 2])
     return ratio, (float(low), float(high))
+
+
+def _unconfirmed(first: Verdict, count: int) -> Verdict:
+    reason = f"{first.reason}; but a second run came to {count} samples, too few to confirm it"
+    return _replaced(first, "inconclusive", reason)
 
 
 def _replaced(verdict: Verdict, status: str, reason: str) -> Verdict:

@@ -56,6 +56,8 @@ def subject_of(
     if not cached:
         return Subject(_bound(function, args, kwargs), "none")
     clear = getattr(function, "cache_clear", None)
+    if policy == "cold_and_hit" and clear is None:
+        raise ConfigError(f"{default_name(function)}: its cache cannot be emptied (no cache_clear)")
     return Subject(_bound(function, args, kwargs), policy, clear)
 
 

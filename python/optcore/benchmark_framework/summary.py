@@ -17,7 +17,7 @@ from optcore.benchmark_framework.regression import Verdict, unjudged
 from optcore.benchmark_framework.statistics import describe
 from optcore.benchmark_framework.timing import Samples
 
-__all__ = ["OUTCOMES", "BenchmarkSummary", "summarise"]
+__all__ = ["OUTCOMES", "BenchmarkSummary", "outcome_of", "summarise"]
 
 OUTCOMES = ("ok", "raised", "timed_out", "not_finite", "crashed")
 _FORMAT = 1
@@ -162,7 +162,7 @@ def summarise(
     )
     attempted = samples.attempted
     good = max(attempted - samples.errors - samples.late, 0)
-    outcome = _outcome(samples, config, crashed)
+    outcome = outcome_of(samples, config, crashed)
     summary = BenchmarkSummary(
         name=name,
         mean_time=found.mean,
@@ -207,7 +207,8 @@ _REASONS = {
 }
 
 
-def _outcome(samples: Samples, config: BenchmarkConfig, crashed: bool) -> str:
+def outcome_of(samples: Samples, config: BenchmarkConfig, crashed: bool = False) -> str:
+    """One of OUTCOMES."""
     if crashed:
         return "crashed"
     if samples.errors or (samples.first_error and not samples.seconds):

@@ -170,6 +170,55 @@ def test_isolated_the_timeout_is_hard_and_a_crash_is_told(framework: BenchmarkFr
         framework.benchmark(lambda: 1, isolate=True)
 
 
+def test_isolated_the_passes_and_the_cold_calls_come_from_the_other_process(
+    tmp_path: Path,
+) -> None:
+    framework = BenchmarkFramework(
+        config(tmp_path, isolate=True, enable_profiling=True, enable_memory_tracking=True)
+    )
+    found = framework.benchmark(subjects.hungry, num_iterations=5)
+    assert found.memory_peak_mb == pytest.approx(32, abs=4)
+    assert any(row["function"].endswith("hungry") for row in found.profile)
+    both = framework.benchmark(subjects.cached, cache_policy="cold_and_hit", num_iterations=5)
+    assert both.cold is not None
+    assert both.cold.median_time > 1e-3 > both.median_time
+    assert subjects.cached.cache_info().currsize == 0, "it was called here"
+
+
+def test_a_crash_in_the_passes_keeps_the_samples(tmp_path: Path) -> None:
+    framework = BenchmarkFramework(
+        config(tmp_path, isolate=True, enable_profiling=True, warmup_iterations=0)
+    )
+    calls = {"setup": subjects.quick, "num_iterations": 20}  # one call a sample
+    found = framework.benchmark(subjects.dies_after_40_calls, **calls)
+    assert (found.outcome, found.raw.size, found.profile) == ("ok", 20, ())
+    assert any("signal 6 after the timing" in note for note in found.notes)
+
+
+def test_a_call_that_raises_in_the_passes_is_told_and_the_run_kept(tmp_path: Path) -> None:
+    framework = BenchmarkFramework(
+        config(tmp_path, enable_memory_tracking=True, warmup_iterations=0)
+    )
+    left = iter(range(22))  # a look before, the samples, a look after
+
+    def runs_out() -> int:
+        return next(left)
+
+    found = framework.benchmark(runs_out, setup=lambda: None, name="runs out")
+    assert (found.outcome, found.raw.size, found.memory_peak_mb) == ("ok", 20, None)
+    assert any("StopIteration" in note for note in found.notes)
+    assert len(framework.timeline("runs out")) == 1
+
+
+def test_a_cache_that_cannot_be_emptied_is_named(framework: BenchmarkFramework) -> None:
+    def known() -> int:
+        return 1
+
+    known.__optcore_cached__ = True  # type: ignore[attr-defined]
+    with pytest.raises(ConfigError, match="cannot be emptied"):
+        framework.benchmark(known, cache_policy="cold_and_hit")
+
+
 def test_parallel_benchmarks_are_marked(tmp_path: Path) -> None:
     framework = BenchmarkFramework(config(tmp_path, enable_parallel_benchmarks=True, max_workers=2))
     found = framework.benchmark_all({"a": subjects.quick, "b": subjects.quick})

@@ -37,6 +37,16 @@ def test_an_alarm_that_a_second_run_does_not_show_is_inconclusive() -> None:
     assert "second run did not show it" in found.reason
 
 
+def test_an_alarm_that_no_second_run_could_confirm_is_inconclusive() -> None:
+    nothing = np.empty(0)
+    found = judge_stored(session(1), session(2, 1.3), CONFIG, lambda: nothing)
+    assert found.status == "inconclusive"
+    assert "too few to confirm" in found.reason
+    beside = judge_interleaved(session(1), session(1, 1.3), CONFIG, lambda: (nothing, nothing))
+    assert beside.status == "inconclusive"
+    assert "too few to confirm" in beside.reason
+
+
 def test_a_slower_median_over_a_level_fast_end_is_inconclusive() -> None:
     after = session(2)
     after[15:] *= 1.5  # another program came and stayed
