@@ -164,6 +164,11 @@ class PythonTree(Tree):
             self._process.wait()
 
 
+def _literal(name: str) -> str:
+    """A name as a regular expression; of what re.escape escapes, C++ takes these only."""
+    return re.sub(r"[\^$\\.*+?()\[\]{}|]", r"\\\g<0>", name)
+
+
 class NativeTree(Tree):
     """A Google Benchmark executable of a tree; each turn is a run of the process.
 
@@ -180,13 +185,13 @@ class NativeTree(Tree):
                             *([f"--benchmark_filter={pattern}"] if pattern else [])])  # fmt: skip
         self.names = [line for line in listed.splitlines() if line.strip()]
         if not self.names:
-            raise ConfigError(f"{self._path}: no benchmark matches {pattern!r}")
+            raise ConfigError(f"{self._path}: no benchmark matches {pattern or '.'!r}")
 
     def warm(self, name: str, least: int, inner: int | None = None) -> int:
         return 1
 
     def sample(self, name: str, count: int) -> list[float]:
-        pattern = f"^{re.escape(name)}$"
+        pattern = f"^{_literal(name)}$"
         command = google_benchmark.command(str(self._path), pattern, count, 0.02)
         seconds, error = google_benchmark.samples_of(json.loads(self._run(command)))
         if error is not None:

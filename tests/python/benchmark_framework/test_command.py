@@ -102,10 +102,10 @@ def test_history_finds_the_commit_and_leaves_out_the_broken_one(
     assert main(["bench", "steps.py", "--history", "HEAD..HEAD", "--quiet"]) == 2
 
 
-def test_native_executables_join(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A stand-in that speaks as Google Benchmark does."""
+@pytest.fixture
+def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Speaks as Google Benchmark does; each run takes the next line of `factors`, if there is one,
+    times 3 us."""
     monkeypatch.chdir(tmp_path)
     script = tmp_path / "gp_bench"
     script.write_text(
@@ -115,18 +115,81 @@ def test_native_executables_join(
         "if '--benchmark_list_tests' in args:\n"
         "    print('BM_Predict/200'); sys.exit()\n"
         "assert args['--benchmark_filter'] == '^BM_Predict/200$'\n"
+        "import pathlib\n"
+        "file = pathlib.Path('factors')\n"
+        "factors = file.read_text().split() if file.exists() else []\n"
+        "factor = float(factors.pop(0)) if factors else 1.0\n"
+        "file.write_text(' '.join(factors))\n"
         "entry = dict(name='BM_Predict/200', run_name='BM_Predict/200', run_type='iteration',\n"
         "             iterations=10, time_unit='us', cpu_time=1.0)\n"
         "n = int(args['--benchmark_repetitions'])\n"
-        "print(json.dumps(dict(context=dict(host_name=platform.node()), benchmarks=[\n"
-        "    dict(entry, repetition_index=i, real_time=3.0 + 0.001 * i) for i in range(n)])))\n"
+        "runs = [dict(entry, real_time=3 * factor + 0.001 * i) for i in range(n)]\n"
+        "print(json.dumps(dict(context=dict(host_name=platform.node()), benchmarks=runs)))\n"
     )
     script.chmod(0o755)
+    return script
+
+
+def test_native_executables_join(stand_in: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "./gp_bench", *QUICK, "--save"]) == 0
     assert main(["bench", "./gp_bench", "--samples", "25", "--require-baseline"]) == 0
     assert "BM_Predict/200" in capsys.readouterr().out
     assert main(["report", "benchmark_results", "-o", "r.csv"]) == 0
     assert "BM_Predict/200,ok,ok" in Path("r.csv").read_text()
+
+
+def test_an_alarm_of_a_native_benchmark_must_be_seen_twice(
+    stand_in: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["bench", "./gp_bench", *QUICK, "--save"]) == 0
+    told = ["bench", "./gp_bench", "--samples", "25", "--fail-on-regression"]
+    Path("factors").write_text("2 1")
+    assert main(told) == 0
+    assert "second run did not show it" in capsys.readouterr().out
+    Path("factors").write_text("2 2")
+    assert main(told) == 1
+
+
+REAL = """
+#include <benchmark/benchmark.h>
+
+static void step(benchmark::State& state) {
+  for (auto _ : state) benchmark::DoNotOptimize(state.range(0));
+}
+static void broken(benchmark::State& state) {
+  state.SkipWithError("no data");
+  for (auto _ : state) {
+  }
+}
+BENCHMARK(step)->Name("half-step <of (a) x.y>")->Arg(7);
+BENCHMARK(broken);
+BENCHMARK_MAIN();
+"""
+
+
+def test_a_real_google_benchmark_executable(
+    tmp_path: Path,
+    cxx: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("steps.cpp").write_text(REAL)
+    built = subprocess.run(
+        [cxx, "-std=c++20", "steps.cpp", "-o", "steps", "-lbenchmark", "-lpthread"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if built.returncode != 0:
+        pytest.skip(f"no Google Benchmark to build with: {built.stderr.strip().splitlines()[0]}")
+    assert main(["bench", "./steps", "--samples", "6", "--save"]) == 3, "one is broken"
+    said = capsys.readouterr().out
+    assert "no data" in said
+    assert main(["bench", "./steps", "--filter", "half", "--samples", "6", "--json"]) == 0
+    (one,) = json.loads(capsys.readouterr().out)["results"]
+    assert (one["name"], len(one["raw"])) == ("half-step <of (a) x.y>/7", 6)
+    assert one["regression_status"] != "no_baseline"
+    assert main(["bench", "./steps", "--filter", "absent"]) == 2
+    assert "no benchmark matches 'absent'" in capsys.readouterr().err
 
 
 def test_misuse_is_told(
