@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import operator
 import pickle
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,9 +22,31 @@ def task_key(function: Callable[..., Any], item: Any, version: str = "") -> byte
     """16 bytes of a task: its function's name, a version of the caller's, and its input.
 
     Pickle is only written here, as a spelling of the input; it is never read.
+
+    Raises:
+        ConfigError: the function's name does not tell it from others, as that of a lambda, or the
+            input cannot be spelled.
     """
-    name = f"{function.__module__}.{function.__qualname__}|{version}|"
-    return hashlib.blake2s(name.encode() + pickle.dumps(item, 5), digest_size=16).digest()
+    module, qualname = (getattr(function, key, "") for key in ("__module__", "__qualname__"))
+    if _named(module, qualname) is not function:
+        raise ConfigError(
+            f"checkpoint: need a function at the top of its module, which its name tells from "
+            f"others, got {function!r}"
+        )
+    try:
+        spelled = pickle.dumps(item, 5)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise ConfigError(f"checkpoint: an input cannot be pickled: {error}") from None
+    name = f"{module}.{qualname}|{version}|"
+    return hashlib.blake2s(name.encode() + spelled, digest_size=16).digest()
+
+
+def _named(module: str, qualname: str) -> object:
+    """What stands under this name, or None."""
+    try:
+        return operator.attrgetter(qualname)(sys.modules[module])
+    except (KeyError, AttributeError):
+        return None
 
 
 class Checkpoint:

@@ -96,20 +96,23 @@ class Executor:
 
         Args:
             function: importable by the workers, or picklable.
-            checkpoint: folder of finished results; those found there are not computed again.
+            checkpoint: folder of finished results; those found there are not computed again. The
+                function must then be one at the top of its module.
             version: changes with the function's meaning, so that old checkpoints do not count.
 
         Raises:
             TaskFailed: a task raised on its last try, or its workers kept dying. What the others
                 finished until then is in the checkpoint.
+            ConfigError: with `checkpoint`, for a lambda, a closure or the like, an input that
+                cannot be pickled, or a result that cannot be kept without pickle.
         """
         inputs = list(items)
         kept = Checkpoint(checkpoint) if checkpoint is not None else None
-        keys = [task_key(function, item, version) for item in inputs]
+        keys = [task_key(function, item, version) for item in inputs] if kept is not None else []
         results: list[Any] = [None] * len(inputs)
         open_tasks = []
-        for i, key in enumerate(keys):
-            results[i], there = kept.load(key) if kept is not None else (None, False)
+        for i in range(len(inputs)):
+            results[i], there = kept.load(keys[i]) if kept is not None else (None, False)
             if not there:
                 open_tasks.append(i)
         done = len(inputs) - len(open_tasks)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,22 @@ def test_a_restarted_run_computes_only_what_is_missing(executor: Executor, tmp_p
     assert executor.run(tasks.counted, items, checkpoint=kept) == [i * i for i in range(8)]
     ran = sum(len(path.read_text()) for path in marks.iterdir())
     assert ran == 8 + 1, "the damaged one twice, the others once"
+
+
+def test_a_function_whose_name_is_not_its_own_is_not_checkpointed(
+    executor: Executor, tmp_path: Path
+) -> None:
+    def times(factor: int) -> Callable[[int], int]:
+        return lambda x: factor * x
+
+    assert executor.run(times(2), [1, 2]) == [2, 4]
+    assert executor.run(functools.partial(pow, 2), [1, 2]) == [2, 4]
+    for function in (times(3), functools.partial(pow, 2), [].count):
+        with pytest.raises(ConfigError, match="at the top of its module"):
+            executor.run(function, [1, 2], checkpoint=tmp_path)
+    with pytest.raises(ConfigError, match="input cannot be pickled"):
+        executor.run(tasks.counted, [lambda: 1], checkpoint=tmp_path)  # type: ignore[list-item]
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_task_that_raises_is_retried_and_then_named(executor: Executor, tmp_path: Path) -> None:
