@@ -12,13 +12,14 @@ import fcntl
 import hashlib
 import io
 import json
+import os
 import re
 import secrets
 import time
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,8 +92,10 @@ class ResultStore:
         """Names that have a timeline."""
         found = set()
         for path in sorted((self.folder / "history").glob("*.jsonl")):
-            with contextlib.suppress(OSError, ValueError, KeyError, IndexError):
-                found.add(str(json.loads(path.read_text().splitlines()[-1])["name"]))
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+            points = (_point(line) for line in reversed(lines))
+            if (latest := next(filter(None, points), None)) is not None:
+                found.add(latest["name"])
         return sorted(found)
 
     def _history_path(self, name: str) -> Path:
@@ -105,8 +108,10 @@ class ResultStore:
         path = self._history_path(summary.name)
         path.parent.mkdir(parents=True, exist_ok=True)
         with _locked(path.parent / ".lock"):
-            with path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(point) + "\n")
+            with path.open("ab+") as file:
+                if file.tell() and not _ends_its_line(file):  # a writer was killed
+                    file.write(b"\n")
+                file.write(json.dumps(point).encode() + b"\n")
             lines = path.read_bytes().splitlines(keepends=True)
             if len(lines) > 1.2 * self._limit:
                 kept = b"".join(lines[-self._limit :])
@@ -158,11 +163,16 @@ def point_of(summary: BenchmarkSummary, run: str = "", commit: str | None = None
     }
 
 
+def _ends_its_line(file: IO[bytes]) -> bool:
+    file.seek(-1, os.SEEK_END)
+    return file.read() == b"\n"
+
+
 def _point(line: str) -> dict[str, Any] | None:
     """A line of a timeline, or None if it is damaged."""
     try:
         point = json.loads(line)
-        return {**point, "median_time": float(point["median_time"])}
+        return {**point, "name": str(point["name"]), "median_time": float(point["median_time"])}
     except (ValueError, KeyError, TypeError):
         return None
 

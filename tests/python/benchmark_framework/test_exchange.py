@@ -153,7 +153,9 @@ def test_our_own_runs_and_reports_are_read(
     [("{", "not JSON"), ("[]", "not a result"), ('{"benchmarks": []}', "not a result"),
      ('{"context": {}, "benchmarks": [{}]}', "damaged"),
      ('{"machine_info": {}, "benchmarks": [{"stats": {}}]}', "damaged"),
-     ('{"version": "1.0", "benchmarks": [{}]}', "damaged")],
+     ('{"version": "1.0", "benchmarks": [{}]}', "damaged"),
+     ('{"version": "1.0", "benchmarks": [{"runs": [{"values": ["x"]}]}]}', "damaged"),
+     ('{"version": "1.0", "benchmarks": [{"runs": [{"values": [NaN]}]}]}', "damaged")],
 )  # fmt: skip
 def test_other_files_are_refused_by_name(text: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "x.json"

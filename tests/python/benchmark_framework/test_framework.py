@@ -360,6 +360,21 @@ def test_damaged_files_are_named_and_a_damaged_line_costs_one_point(
         framework.benchmark(work, name="w")
 
 
+def test_a_line_that_a_killed_writer_left_takes_no_other_with_it(
+    framework: BenchmarkFramework,
+) -> None:
+    for _ in range(2):
+        framework.benchmark(work, name="w")
+    (path,) = framework.store.folder.glob("history/*.jsonl")
+    path.write_bytes(path.read_bytes()[:-20])
+    assert framework.store.names() == ["w"]
+    after = framework.benchmark(work, name="w")
+    with pytest.warns(UserWarning, match="1 damaged"):
+        points = framework.store.history("w")
+    assert len(points) == 2
+    assert points[-1]["run"] == after.run
+
+
 def test_a_history_keeps_its_limit(tmp_path: Path) -> None:
     framework = BenchmarkFramework(config(tmp_path, history_limit=5))
     summary = framework.benchmark(work, name="w")

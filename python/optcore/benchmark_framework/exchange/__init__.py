@@ -37,7 +37,9 @@ def read_results(path: str | Path) -> list[BenchmarkSummary]:
         raise ConfigError(f"{path}: not JSON: {error}") from None
     try:
         return _parsed(content, path)
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
+    except ConfigError:
+        raise
+    except (KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
         raise ConfigError(f"{path}: damaged: {type(error).__name__}: {error}") from None
 
 
