@@ -67,6 +67,9 @@ def measure_history(
     Args:
         open_tree: context of a commit's tree, with its process.
         rounds: visits of each commit; `num_iterations` samples are split among them.
+
+    Raises:
+        ConfigError: no commit could be measured; it says why each could not.
     """
     if rounds < 3:
         raise ConfigError(f"rounds must be at least 3, got {rounds}")
@@ -97,10 +100,14 @@ def measure_history(
                 except ConfigError as error:
                     failed[commit] = str(error)
                     del trees[commit]
-    return [
-        _history(name, commits, {c: b for c, b in of.items() if c not in failed}, failed, config)
+    if not set(commits) - set(failed):
+        why = "; ".join(f"{commit}: {failed[commit]}" for commit in commits)
+        raise ConfigError(f"no commit could be measured: {why or 'there are none'}")
+    whole = {
+        name: {commit: found for commit, found in of.items() if commit not in failed}
         for name, of in blocks.items()
-    ]
+    }
+    return [_history(name, commits, of, failed, config) for name, of in whole.items() if of]
 
 
 def _history(

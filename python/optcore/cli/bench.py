@@ -70,7 +70,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.directory is not None:
         changes["output_directory"] = options.directory
     if options.cpu is not None:
-        os.sched_setaffinity(0, {options.cpu})
+        _stay_on(options.cpu)
     config = BenchmarkConfig(**changes)
     bar = ProgressBar("benchmarks", quiet=options.quiet)
     framework = BenchmarkFramework(config, bar)
@@ -82,6 +82,13 @@ def _run(options: argparse.Namespace) -> int:
         return _measure(options, framework, bar)
     finally:
         bar.close()
+
+
+def _stay_on(cpu: int) -> None:
+    usable = os.sched_getaffinity(0)
+    if cpu not in usable:
+        raise ConfigError(f"--cpu must be one of {sorted(usable)}, got {cpu}")
+    os.sched_setaffinity(0, {cpu})
 
 
 def _is_native(target: str) -> bool:
@@ -228,8 +235,6 @@ def _history(
         rounds=options.rounds, progress=bar,
     )  # fmt: skip
     bar.close()
-    if not found:
-        raise ConfigError(f"--history {options.history}: no commit could be measured")
     if options.save:
         framework.record([s for one in found for s in one.summaries.values()])
     for history in found if not (options.quiet or options.json) else ():

@@ -20,6 +20,7 @@ __all__ = ["CUT", "OWN_FILES", "Pass", "call", "open_pass"]
 _MB = float(1 << 20)
 _FRAMES = 6
 _LIBRARIES = tuple({p for name in ("stdlib", "purelib", "platlib") if (p := get_path(name))})
+_PACKAGES = ("/site-packages/", "/dist-packages/")  # also a user's, and those below an environment
 
 
 def call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -158,6 +159,11 @@ def _growth(before: tracemalloc.Snapshot, after: tracemalloc.Snapshot) -> tuple[
     )
 
 
+def _is_library(file: str) -> bool:
+    path = file.replace("\\", "/")
+    return file.startswith((*_LIBRARIES, "<")) or any(part in path for part in _PACKAGES)
+
+
 def _charged(
     records: Iterable[tuple[list[tuple[str, int]], int, int]],
 ) -> tuple[Allocation, ...]:
@@ -167,7 +173,7 @@ def _charged(
     for frames, size, count in records:
         if not frames or frames[0][0] in hidden:
             continue
-        users = (f for f in frames[:_FRAMES] if not f[0].startswith((*_LIBRARIES, "<")))
+        users = (f for f in frames[:_FRAMES] if not _is_library(f[0]))
         total = totals.setdefault(next(users, frames[0]), [0, 0])
         total[0] += size
         total[1] += count

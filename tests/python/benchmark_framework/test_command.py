@@ -100,6 +100,9 @@ def test_history_finds_the_commit_and_leaves_out_the_broken_one(
     (line,) = json.loads(capsys.readouterr().out)["timelines"]
     assert [change["commit"] for change in line["changes"]] == [commits[3]]
     assert main(["bench", "steps.py", "--history", "HEAD..HEAD", "--quiet"]) == 2
+    capsys.readouterr()
+    assert main(["bench", "steps.py", "--history", "HEAD~5..HEAD~4", *QUICK]) == 2
+    assert f"no commit could be measured: {commits[1]}: " in capsys.readouterr().err
 
 
 @pytest.fixture
@@ -202,6 +205,7 @@ def test_misuse_is_told(
         (["bench", "json:nothing"], "no attribute"),
         (["bench", "json"], "no function begins with bench_"),
         (["bench", "json:dumps", "-o", "x.pdf"], "must end in one of"),
+        (["bench", "json:dumps", "--cpu", "100000"], "--cpu must be one of"),
         (["report", "absent.json"], "cannot be read"),
         (["report", "."], "no results"),
     ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -22,11 +23,20 @@ spin()
 """
 
 
+def py_spy() -> bool:
+    beside = shutil.which("py-spy", path=str(Path(sys.executable).parent))
+    return bool(beside or shutil.which("py-spy"))
+
+
+needs_py_spy = pytest.mark.skipif(not py_spy(), reason="no py-spy: optcore[test] brings it")
+
+
 def attach(pid: int, *options: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "optcore", "profile", "--attach", str(pid), *options]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@needs_py_spy
 def test_a_running_process_is_reported_in_each_format(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", SPIN], stdout=subprocess.PIPE, text=True
@@ -50,6 +60,7 @@ def test_a_running_process_is_reported_in_each_format(tmp_path: Path) -> None:
     assert "flame" in (tmp_path / "a.html").read_text()
 
 
+@needs_py_spy
 def test_a_process_that_is_not_there_is_named() -> None:
     done = subprocess.Popen([sys.executable, "-c", ""])
     done.wait()
