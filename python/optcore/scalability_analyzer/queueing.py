@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from optcore.errors import ConfigError
 
-__all__ = ["QueueSizing", "erlang_c", "response_tail", "servers_for"]
+__all__ = ["QueueSizing", "erlang_c", "servers_for"]
 
 _MOST = 1_000_000  # servers, before the search gives up
 
@@ -38,32 +38,50 @@ def erlang_c(servers: int, load: float) -> float:
     return blocking / (1 - load / servers * (1 - blocking))
 
 
-def response_tail(
-    t: float,
-    servers: int,
-    rate: float,
-    service: NDArray[np.float64],
-    weight: NDArray[np.float64],
-    variation: float,
-) -> float:
-    """Probability that a call takes longer than t s, waiting included.
+@dataclass(frozen=True)
+class _Queue:
+    """Calls that come at random, and the times that they take alone."""
 
-    The wait is 0, or exponential with the rate of M/M/c divided by (1 + variation) / 2.
+    rate: float
+    """calls per second"""
+    service: NDArray[np.float64]
+    """s"""
+    weight: NDArray[np.float64]
+    """probabilities of those"""
 
-    Args:
-        service: service times, s.
-        weight: their probabilities.
-        variation: squared coefficient of variation of the service times.
-    """
-    mean = float(service @ weight)
-    load = rate * mean
-    if load >= servers:
-        return 1.0
-    waits = erlang_c(servers, load)
-    decay = (servers - load) / mean * 2 / (1 + variation)
-    inside = service <= t
-    late = float(weight[~inside].sum())
-    return late + waits * float(weight[inside] @ np.exp(-decay * (t - service[inside])))
+    @property
+    def mean(self) -> float:
+        return float(self.service @ self.weight)
+
+    @property
+    def load(self) -> float:
+        return self.rate * self.mean
+
+    @property
+    def variation(self) -> float:
+        """Squared coefficient of variation of the service times."""
+        return float(self.weight @ (self.service - self.mean) ** 2) / self.mean**2
+
+    def tail(self, t: float, servers: int, waits: float) -> float:
+        """Probability that a call takes longer than t s, waiting included.
+
+        The wait is 0, or (probability `waits`) exponential with the rate of M/M/c divided by
+        (1 + variation) / 2.
+        """
+        decay = (servers - self.load) / self.mean * 2 / (1 + self.variation)
+        inside = self.service <= t
+        late = float(self.weight[~inside].sum())
+        return late + waits * float(
+            self.weight[inside] @ np.exp(-decay * (t - self.service[inside]))
+        )
+
+    def quantile(self, allowed: float, servers: int, high: float) -> float:
+        """s that all but a share `allowed` of the calls do not exceed, up to `high`."""
+        low, waits = 0.0, erlang_c(servers, self.load)
+        for _ in range(60):
+            t = (low + high) / 2
+            low, high = (t, high) if self.tail(t, servers, waits) > allowed else (low, t)
+        return high
 
 
 @dataclass(frozen=True)
@@ -97,12 +115,14 @@ def servers_for(
         percentile: 0 to 100.
         service: service times of one call alone, s.
         weight: their counts or probabilities.
+
+    Raises:
+        ConfigError: a value that is not finite or out of range, or arrays that do not fit.
     """
-    weight = weight / weight.sum()
-    mean = float(service @ weight)
-    variation = float(weight @ (service - mean) ** 2) / mean**2 if mean > 0 else 0.0
-    load, allowed = rate * mean, 1 - percentile / 100
-    alone = float(weight[service > target].sum())
+    _check(rate, target, percentile, service, weight)
+    queue = _Queue(rate, service, weight / weight.sum())
+    load, allowed = queue.load, 1 - percentile / 100
+    alone = float(queue.weight[service > target].sum())
     if alone >= allowed and alone > 0:
         return QueueSizing(
             None, load, None, None, None,
@@ -111,12 +131,17 @@ def servers_for(
         )  # fmt: skip
 
     def good(c: int) -> bool:
-        return response_tail(target, c, rate, service, weight, variation) <= allowed
+        return queue.tail(target, c, erlang_c(c, load)) <= allowed
 
-    low = math.floor(load) + 1
+    low = math.floor(load) + 1 if load < _MOST else _MOST
     high = low
-    while not good(high) and high < _MOST:
+    while high < _MOST and not good(high):
         high = low + 2 * (high - low) + 1
+    if high >= _MOST:
+        return QueueSizing(
+            None, load, None, None, None,
+            f"{load:.3g} Erlang need {_MOST:g} servers or more",
+        )  # fmt: skip
     while low < high:  # the tail falls with every server
         middle = (low + high) // 2
         low, high = (low, middle) if good(middle) else (middle + 1, high)
@@ -125,26 +150,29 @@ def servers_for(
         load,
         load / low,
         erlang_c(low, load),
-        _quantile(allowed, low, rate, service, weight, variation, target),
-        f"Erlang C with Allen and Cunneen's correction (service variation {variation:.2g}), "
+        queue.quantile(allowed, low, target),
+        f"Erlang C with Allen and Cunneen's correction (service variation {queue.variation:.2g}), "
         "Poisson arrivals, measured service times",
     )
 
 
-def _quantile(
-    allowed: float,
-    servers: int,
+def _check(
     rate: float,
+    target: float,
+    percentile: float,
     service: NDArray[np.float64],
     weight: NDArray[np.float64],
-    variation: float,
-    high: float,
-) -> float:
-    low = 0.0
-    for _ in range(60):
-        t = (low + high) / 2
-        if response_tail(t, servers, rate, service, weight, variation) > allowed:
-            low = t
-        else:
-            high = t
-    return high
+) -> None:
+    for name, value in (("rate", rate), ("target", target)):
+        if not (math.isfinite(value) and value > 0):
+            raise ConfigError(f"{name} must be positive and finite, got {value!r}")
+    if not 0 < percentile <= 100:
+        raise ConfigError(f"percentile must lie in (0, 100], got {percentile!r}")
+    if service.ndim != 1 or not service.size:
+        raise ConfigError(f"service must be (n,) with n >= 1, got shape {service.shape}")
+    if not (np.isfinite(service).all() and (service >= 0).all() and service.any()):
+        raise ConfigError("service must be finite, not negative, and not all 0")
+    if weight.shape != service.shape:
+        raise ConfigError(f"weight must be {service.shape} as service, got {weight.shape}")
+    if not (np.isfinite(weight).all() and (weight >= 0).all() and weight @ service > 0):
+        raise ConfigError("weight must be finite, not negative, and not all 0 where service is not")
