@@ -76,7 +76,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     **dict.fromkeys(WORKBENCH, BASE),
 }
-MAY_IMPORT["scalability_analyzer"] = {*BASE, "benchmark_framework", "profiler"}
+MAY_IMPORT["scalability_analyzer"] = {*BASE, "benchmark_framework", "distributed", "profiler"}
 MAY_IMPORT["distributed"] = {*BASE, "caching_system"}  # its safe frames
 MAY_IMPORT["benchmark_framework"] = {*BASE, "profiler"}  # its profile pass
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import math
 import operator
 import sys
 from collections.abc import Callable
@@ -38,14 +39,17 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--constant", action="store_true", help="equal gaps instead of Poisson's")
     parser.add_argument("--spin", action="store_true", help="exact starts for a core's time")
     parser.add_argument(
-        "--executor", choices=("thread", "process", "async"), default="thread"
+        "--executor", choices=("thread", "process", "async", "dask"), default="thread"
     )  # fmt: skip
+    parser.add_argument("--scheduler", metavar="ADDRESS",
+                        help="of Dask, whose workers make the load")  # fmt: skip
     parser.add_argument("--timeout", type=float, metavar="S")
     parser.add_argument("--usl", action="store_true", help="fail when no scaling law can be fitted")
     parser.add_argument("--target-rate", type=float, metavar="R", help="calls/s to size for")
     parser.add_argument("--target-response", type=float, metavar="S", help="p99 to size for")
     parser.add_argument("--price", action="append", default=[], metavar="NAME=VALUE",
                         help="cpu_hour, gb_hour or gpu_hour; repeat")  # fmt: skip
+    parser.add_argument("--gpus", type=int, default=0, metavar="N", help="held by an instance (0)")
     parser.add_argument("--hpa", metavar="DEPLOYMENT", help="print a HorizontalPodAutoscaler")
     parser.add_argument("--max-replicas", type=int, default=10, metavar="N")
     parser.add_argument("--locustfile", type=Path, metavar="FILE",
@@ -68,8 +72,15 @@ def _run(options: argparse.Namespace) -> int:
         changes["target_throughput"] = options.target_rate
     if options.target_response is not None:
         changes["max_response_time"] = options.target_response
+    if options.scheduler is not None and options.executor != "dask":
+        raise ConfigError("--scheduler belongs to --executor dask")
     config = ScalabilityConfig(
-        enable_auto_scaling=options.hpa is not None, prices=_prices(options.price), **changes
+        enable_auto_scaling=options.hpa is not None,
+        enable_distributed_testing=options.executor == "dask",
+        scheduler=options.scheduler,
+        prices=_prices(options.price),
+        gpus_per_replica=options.gpus,
+        **changes,
     )
     url = options.target.startswith(("http://", "https://"))
     told = None if options.quiet or not sys.stderr.isatty() else _tell
@@ -133,6 +144,8 @@ def _numbers(option: str, text: str, whole: bool) -> list[float]:
         numbers = [float(part) for part in text.split(",")]
     except ValueError:
         raise ConfigError(f"{option}: need numbers with commas between, got {text!r}") from None
+    if not all(math.isfinite(n) for n in numbers):
+        raise ConfigError(f"{option}: need finite numbers, got {text!r}")
     if whole and any(n != int(n) for n in numbers):
         raise ConfigError(f"{option}: need whole numbers, got {text!r}")
     return numbers

@@ -5,21 +5,25 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from optcore import __version__
 from optcore._machine import described
 from optcore.errors import ConfigError
 from optcore.scalability_analyzer.autoscaling import ScalingAdvice, advise
-from optcore.scalability_analyzer.config import ScalabilityConfig, usable_cpus
-from optcore.scalability_analyzer.load import Distribute, run_scenario
+from optcore.scalability_analyzer.config import ScalabilityConfig
+from optcore.scalability_analyzer.load import run_scenario, workers_for
 from optcore.scalability_analyzer.resources import LimitingResource, limiting_resource, look
 from optcore.scalability_analyzer.result import ScalabilityResult, ScenarioResult, TargetResult
 from optcore.scalability_analyzer.scenario import Scenario, default_scenarios
 from optcore.scalability_analyzer.sizing import size
 from optcore.scalability_analyzer.target import Endpoint, FunctionTarget, Target, target_of
 from optcore.scalability_analyzer.usl import UslFit, fit_usl
+
+if TYPE_CHECKING:
+    from optcore.distributed import Executor
 
 __all__ = ["ScalabilityAnalyzer"]
 
@@ -34,7 +38,6 @@ class ScalabilityAnalyzer:
         config: a :class:`ScalabilityConfig`; default settings when absent.
         progress: called with a line of text before each scenario.
         on_recommendation: called with each :class:`ScalingAdvice` when `enable_auto_scaling` is on.
-        distribute: runs scenarios whose executor is "dask"; see ``load.Distribute``.
     """
 
     def __init__(
@@ -43,10 +46,9 @@ class ScalabilityAnalyzer:
         *,
         progress: Callable[[str], object] | None = None,
         on_recommendation: Callable[[ScalingAdvice], object] | None = None,
-        distribute: Distribute | None = None,
     ) -> None:
         self.config = config if config is not None else ScalabilityConfig()
-        self._progress, self._told, self._distribute = progress, on_recommendation, distribute
+        self._progress, self._told = progress, on_recommendation
 
     def run_comprehensive_analysis(
         self,
@@ -89,12 +91,14 @@ class ScalabilityAnalyzer:
             for scenario in scenarios:
                 target.check(scenario.args)
         start = {"optcore": __version__, **described(), "config": self.config.to_dict()}
-        results = tuple(self._analyse(target, scenarios) for target in targets)
+        far = any(scenario.executor == "dask" for scenario in scenarios)
+        with workers_for(self.config) if far else nullcontext() as workers:
+            results = tuple(self._analyse(target, scenarios, workers) for target in targets)
         return ScalabilityResult(results, start)
 
     def run_scenario(self, target: Target, scenario: Scenario) -> ScenarioResult:
         """One scenario alone."""
-        return run_scenario(target, scenario, self.config, self._distribute)
+        return run_scenario(target, scenario, self.config)
 
     def generate_scaling_report(self, result: ScalabilityResult, format: str = "text") -> str:
         """A report as text, json, csv or html (one file, pictures inside)."""
@@ -102,14 +106,16 @@ class ScalabilityAnalyzer:
 
         return render(result, format)
 
-    def _analyse(self, target: Target, scenarios: Sequence[Scenario]) -> TargetResult:
+    def _analyse(
+        self, target: Target, scenarios: Sequence[Scenario], workers: Executor | None
+    ) -> TargetResult:
         measured = []
         for scenario in scenarios:
             self._say(f"{target.name}: {scenario.name}, {scenario.duration:g} s")
-            measured.append(self.run_scenario(target, scenario))
+            measured.append(run_scenario(target, scenario, self.config, workers))
         usl, reason = _law(measured)
         limit = self._limit(target, measured)
-        sizing = size(measured, usl, limit, self.config, usable_cpus())
+        sizing = size(measured, usl, limit, self.config, seen=not isinstance(target, Endpoint))
         advice = None
         if self.config.enable_auto_scaling and sizing is not None:
             advice = advise(sizing, limit, self.config)

@@ -31,9 +31,9 @@ class ScalingAdvice:
     """cpu (percent of what a replica requests) or requests (per second and replica)"""
     target: float
     """of the metric"""
-    cpu_request: float
-    """processors of a replica"""
-    memory_request_mb: float
+    cpu_request: float | None
+    """processors of a replica; None where it is behind a URL and cannot be seen"""
+    memory_request_mb: float | None
     limited: bool
     """the target needs more than `max_replicas`, or cannot be met"""
     reason: str
@@ -102,7 +102,8 @@ def advise(
     wanted = sizing.replicas if sizing.replicas is not None else config.max_replicas
     replicas = min(max(wanted, config.min_replicas), config.max_replicas)
     limited = sizing.replicas is None or sizing.replicas > config.max_replicas
-    by_cpu = limit is not None and limit.kind == "cpu"
+    cpus, memory = sizing.replica_cpus, sizing.replica_memory_gb
+    by_cpu = limit is not None and limit.kind == "cpu" and cpus is not None
     each = sizing.replica_throughput
     if each is None:
         by_cpu = True
@@ -117,8 +118,8 @@ def advise(
         max_replicas=config.max_replicas,
         metric="cpu" if by_cpu else "requests",
         target=target,
-        cpu_request=max(0.05, math.ceil(20 * sizing.replica_cpus) / 20),
-        memory_request_mb=math.ceil(1.25 * 1024 * sizing.replica_memory_gb),
+        cpu_request=None if cpus is None else max(0.05, math.ceil(20 * cpus) / 20),
+        memory_request_mb=None if memory is None else math.ceil(1.25 * 1024 * memory),
         limited=limited,
         reason=reason,
     )

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from optcore._config import Config, bounded
+from optcore._machine import usable_cpus
 from optcore.errors import ConfigError
 
-__all__ = ["ScalabilityConfig", "usable_cpus"]
+__all__ = ["ScalabilityConfig"]
 
 _PRICES = {"cpu_hour", "gb_hour", "gpu_hour"}
-
-
-def usable_cpus() -> int:
-    """Processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +33,9 @@ class ScalabilityConfig(Config):
     memory_threshold: float = bounded(80.0, low=0, high=100, open_low=True)
     """percent of the machine's memory from which memory is what limits"""
     enable_distributed_testing: bool = False
-    """allow executors that use other machines"""
+    """allow executor "dask", whose load comes from the workers of `scheduler`"""
+    scheduler: str | None = None
+    """address of a Dask scheduler, such as tcp://host:8786; None: `max_workers` processes here"""
     test_endpoints: list[str] = field(default_factory=list)
     """URLs that are tested beside the function"""
     enable_auto_scaling: bool = False
@@ -52,6 +47,8 @@ class ScalabilityConfig(Config):
     percentile: float = bounded(99.0, low=0, high=100, open_low=True)
     prices: dict[str, float] | None = None
     """per hour: cpu_hour of a processor, gb_hour of 2^30 bytes, gpu_hour; None: no money shown"""
+    gpus_per_replica: int = bounded(0, low=0)
+    """GPUs that one instance holds, for gpu_hour: no sampler sees how many it was given"""
     seed: int = bounded(0, low=0)
 
     def __post_init__(self) -> None:
@@ -62,6 +59,10 @@ class ScalabilityConfig(Config):
                 f"{self.max_replicas}"
             )
         _check_prices(self.prices)
+        if (self.prices or {}).get("gpu_hour") and not self.gpus_per_replica:
+            raise ConfigError(
+                "prices: gpu_hour needs gpus_per_replica, the GPUs that one instance holds; it is 0"
+            )
 
 
 def _check_prices(prices: Mapping[str, float] | None) -> None:

@@ -5,25 +5,25 @@ from __future__ import annotations
 import multiprocessing
 import pickle
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from optcore._machine import usable_cpus
 from optcore.errors import ConfigError, OptcoreError
-from optcore.scalability_analyzer.config import ScalabilityConfig, usable_cpus
+from optcore.scalability_analyzer.config import ScalabilityConfig
 from optcore.scalability_analyzer.counts import LoadCounts
 from optcore.scalability_analyzer.result import ScenarioResult
 from optcore.scalability_analyzer.scenario import Scenario
 from optcore.scalability_analyzer.shard import Shard, Timetable, arrivals
 from optcore.scalability_analyzer.target import Endpoint, Target
 
-__all__ = ["Distribute", "run_scenario"]
+if TYPE_CHECKING:
+    from optcore.distributed import Executor
 
-Distribute = Callable[[Target, Scenario, int], LoadCounts]
-"""(target, scenario, seed) -> counts of all shards: how another engine takes part"""
+__all__ = ["run_scenario", "workers_for"]
 
 _LEAD_NS = 20_000_000  # between the go and the first call
 _START_S = 60.0  # for a process to come up
@@ -34,9 +34,12 @@ def run_scenario(
     target: Target,
     scenario: Scenario,
     config: ScalabilityConfig,
-    distribute: Distribute | None = None,
+    executor: Executor | None = None,
 ) -> ScenarioResult:
     """Load the target as the scenario says and count.
+
+    Args:
+        executor: whose workers take a scenario with executor "dask"; absent: one of its own.
 
     Raises:
         ConfigError: the target does not fit the scenario.
@@ -46,17 +49,18 @@ def run_scenario(
             target = replace(target, is_async=True)
         else:
             raise ConfigError(f'{target.name}: executor "async" needs a coroutine function')
-    elif target.is_async and scenario.executor != "async":
+    elif target.is_async and scenario.executor == "thread":
         scenario = replace(scenario, executor="async")
     target.check(scenario.args)
-    seed = config.seed
+    seed, cpus = config.seed, usable_cpus()
     if scenario.executor == "dask":
-        if not config.enable_distributed_testing or distribute is None:
-            raise ConfigError(
-                'executor "dask" needs enable_distributed_testing=True and an analyzer that was '
-                "given distribute="
-            )
-        counts = distribute(target, scenario, seed)
+        from optcore.scalability_analyzer.cluster import run_on_workers
+
+        if executor is not None:
+            counts, cpus = run_on_workers(target, scenario, seed, executor)
+        else:
+            with workers_for(config) as own:
+                counts, cpus = run_on_workers(target, scenario, seed, own)
     elif scenario.executor == "process":
         counts = _in_processes(target, scenario, seed, config.max_workers)
     else:
@@ -68,7 +72,21 @@ def run_scenario(
         table = Timetable.starting(0, scenario)
         due = arrivals(scenario, seed)
         offered = int(np.count_nonzero((due >= table.measured) & (due < table.end)))
-    return ScenarioResult.of(counts, scenario, offered, usable_cpus())
+    return ScenarioResult.of(counts, scenario, offered, cpus)
+
+
+def workers_for(config: ScalabilityConfig) -> Executor:
+    """Workers for scenarios with executor "dask": those of the configuration's scheduler, or
+    `max_workers` processes here.
+
+    Raises:
+        ConfigError: the configuration does not allow it, or the scheduler cannot be reached.
+    """
+    if not config.enable_distributed_testing:
+        raise ConfigError('executor "dask" needs enable_distributed_testing=True')
+    from optcore.distributed import Executor
+
+    return Executor(config.scheduler, workers=config.max_workers)
 
 
 def _in_processes(target: Target, scenario: Scenario, seed: int, limit: int) -> LoadCounts:

@@ -136,9 +136,11 @@ def sizing_lines(s: Sizing) -> Iterator[str]:
 def _option(option: Option) -> str:
     if not option.possible:
         return f"no: {option.reason}"
+    if option.cpus is None or option.memory_gb is None:
+        return option.reason
     money = "" if option.cost_hour is None else f", {option.cost_hour:.4g} an hour"
-    memory = option.memory_gb or 0.0
-    return f"{option.cpus:g} processors, {memory:.3g} GB{money}: {option.reason}"
+    gpus = f", {option.gpus} GPUs" if option.gpus else ""
+    return f"{option.cpus:g} processors, {option.memory_gb:.3g} GB{gpus}{money}: {option.reason}"
 
 
 def _plain(value: Any) -> Any:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from optcore._machine import usable_cpus
 from optcore._native import runtime
 from optcore.profiler.collectors import Counters, Gpu, SystemSampler
 from optcore.profiler.stacks import call_trees, function_times, that_worked
-from optcore.scalability_analyzer.config import ScalabilityConfig, usable_cpus
+from optcore.scalability_analyzer.config import ScalabilityConfig
 
 __all__ = ["LimitingResource", "Looked", "limiting_resource", "look"]
 

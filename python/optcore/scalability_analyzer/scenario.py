@@ -15,6 +15,7 @@ from optcore.scalability_analyzer.config import ScalabilityConfig
 __all__ = ["Scenario", "default_scenarios"]
 
 Executor = Literal["thread", "process", "async", "dask"]
+_MOST_CALLS = 1e8
 _EXECUTORS = ("thread", "process", "async", "dask")
 
 
@@ -71,7 +72,9 @@ class Scenario:
         if users is None:
             users = min(256, config.max_users)
         if not isinstance(users, int) or isinstance(users, bool) or users < 1:
-            raise ConfigError(f"scenario: concurrent_users must be a whole number, got {users!r}")
+            raise ConfigError(
+                f"scenario: concurrent_users must be a whole number from 1, got {users!r}"
+            )
         if users > config.max_users:
             raise ConfigError(
                 f"scenario: {users} concurrent_users, but max_users is {config.max_users}"
@@ -86,13 +89,20 @@ class Scenario:
         args = given.get("args")
         if args is not None and not isinstance(args, list | tuple):
             raise ConfigError(f"scenario: args must be a tuple, got {type(args).__name__}")
+        duration = _number(given, "duration", config.load_test_duration, open_low=True)
+        ramp_up = _number(given, "ramp_up", config.ramp_up_time)
+        if rate is not None and rate * (duration + ramp_up) > _MOST_CALLS:
+            raise ConfigError(
+                f"scenario: {rate:g} calls/s for {duration + ramp_up:g} s are more than "
+                f"{_MOST_CALLS:g} calls, whose times are kept"
+            )
         think = _number(given, "think_time", 0.0)
         if rate is not None and think:
             raise ConfigError("scenario: think_time belongs to a closed loop, not to arrival_rate")
         return cls(
             concurrent_users=users,
-            duration=_number(given, "duration", config.load_test_duration, open_low=True),
-            ramp_up=_number(given, "ramp_up", config.ramp_up_time),
+            duration=duration,
+            ramp_up=ramp_up,
             arrival_rate=rate,
             arrival=arrival,
             think_time=think,
@@ -118,6 +128,8 @@ def _number(
         return None
     if not isinstance(value, int | float) or isinstance(value, bool) or math.isnan(value):
         raise ConfigError(f"scenario: {key} must be a number, got {value!r}")
+    if math.isinf(value) and not math.isinf(default or 0.0):
+        raise ConfigError(f"scenario: {key} must be finite, got {value!r}")
     if value < low or (open_low and value <= low):
         raise ConfigError(f"scenario: {key} must be {'above' if open_low else 'at least'} {low:g},"
                           f" got {value:g}")  # fmt: skip

@@ -30,6 +30,8 @@ class Option:
     """processors in all"""
     memory_gb: float | None = None
     """in all"""
+    gpus: int = 0
+    """in all"""
     cost_hour: float | None = None
     """in the currency of the prices; None without prices"""
 
@@ -46,9 +48,9 @@ class Sizing:
     """calls per second that one replica was seen to serve within the response asked for"""
     replica_load: str
     """the scenario that it was seen in"""
-    replica_cpus: float
-    """processors that it kept busy there"""
-    replica_memory_gb: float
+    replica_cpus: float | None
+    """processors that it kept busy there; None where it is behind a URL and cannot be seen"""
+    replica_memory_gb: float | None
     servers_per_replica: int
     """calls that a replica truly works on at once"""
     queue: QueueSizing
@@ -66,9 +68,15 @@ def size(
     usl: UslFit | None,
     limit: LimitingResource | None,
     config: ScalabilityConfig,
-    cpus: int,
+    *,
+    seen: bool = True,
 ) -> Sizing | None:
-    """Size for the configuration's target; None where nothing was measured that helps."""
+    """Size for the configuration's target; None where nothing was measured that helps.
+
+    Args:
+        seen: whether the processors and the memory that were measured are those of the target, and
+            not of a client that asked it from outside.
+    """
     answered = [s for s in scenarios if s.response.count]
     if not answered:
         return None
@@ -76,6 +84,7 @@ def size(
     good = [
         s for s in answered
         if s.response.quantile(share) <= longest and s.error_rate < 0.01 and not s.saturated
+        and s.throughput > 0
     ]  # fmt: skip
     best = max(good, key=lambda s: s.throughput) if good else None
     alone = min(answered, key=lambda s: s.concurrency)
@@ -89,9 +98,9 @@ def size(
     by_rate = None if best is None else math.ceil(config.target_throughput / best.throughput)
     by_queue = None if queue.servers is None else math.ceil(queue.servers / parallel)
     replicas = None if by_rate is None or by_queue is None else max(by_rate, by_queue)
-    seen = best if best is not None else max(answered, key=lambda s: s.throughput)
-    replica_cpus = seen.cpu_percent / 100 * cpus
-    memory = seen.memory_mb / _GB
+    one = best if best is not None else max(answered, key=lambda s: s.throughput)
+    busy = (one.cpu_seconds_per_call or 0.0) * one.throughput if seen else None
+    memory = one.memory_mb / _GB if seen else None
     if replicas is None:
         model = (
             f"no load tested kept p{config.percentile:g} within {longest:g} s"
@@ -100,19 +109,19 @@ def size(
         )
     else:
         model = (
-            f"the larger of {by_rate} (target over the {seen.throughput:.4g} calls/s seen in one "
-            f"replica at {seen.name}) and {by_queue} ({queue.servers} servers by {queue.reason}; "
+            f"the larger of {by_rate} (target over the {one.throughput:.4g} calls/s seen in one "
+            f"replica at {one.name}) and {by_queue} ({queue.servers} servers by {queue.reason}; "
             f"{parallel} to a replica)"
         )
-    horizontal = _horizontal(replicas, model, replica_cpus, memory, config.prices)
-    vertical = _vertical(seen, usl, limit, config, memory)
+    horizontal = _horizontal(replicas, model, busy, memory, config)
+    vertical = _vertical(one, usl, limit, config, memory)
     return Sizing(
         target_throughput=config.target_throughput,
         target_response=longest,
         percentile=config.percentile,
         replica_throughput=best.throughput if best else None,
-        replica_load=seen.name,
-        replica_cpus=replica_cpus,
+        replica_load=one.name,
+        replica_cpus=busy,
         replica_memory_gb=memory,
         servers_per_replica=parallel,
         queue=queue,
@@ -124,38 +133,46 @@ def size(
     )
 
 
-def _money(cpus: float, memory_gb: float, prices: Mapping[str, float] | None) -> float | None:
+def _money(
+    cpus: float, memory_gb: float, gpus: int, prices: Mapping[str, float] | None
+) -> float | None:
     if prices is None:
         return None
-    return cpus * prices.get("cpu_hour", 0.0) + memory_gb * prices.get("gb_hour", 0.0)
+    amounts = {"cpu_hour": cpus, "gb_hour": memory_gb, "gpu_hour": gpus}
+    return sum(amount * prices.get(name, 0.0) for name, amount in amounts.items())
 
 
 def _horizontal(
     replicas: int | None,
     model: str,
-    cpus: float,
-    memory: float,
-    prices: Mapping[str, float] | None,
+    cpus: float | None,
+    memory: float | None,
+    config: ScalabilityConfig,
 ) -> Option:
     if replicas is None:
         return Option(False, model)
+    reason = f"{replicas} replicas; assumes that they share nothing that is used up"
+    gpus = replicas * config.gpus_per_replica
+    if cpus is None or memory is None:
+        return Option(True, f"{reason}; what one of them uses cannot be seen from here", gpus=gpus)
     whole = replicas * max(1, math.ceil(cpus - 0.05))
     total = replicas * memory
-    reason = f"{replicas} replicas; assumes that they share nothing that is used up"
-    return Option(True, reason, whole, total, _money(whole, total, prices))
+    return Option(True, reason, whole, total, gpus, _money(whole, total, gpus, config.prices))
 
 
 def _vertical(
-    seen: ScenarioResult,
+    one: ScenarioResult,
     usl: UslFit | None,
     limit: LimitingResource | None,
     config: ScalabilityConfig,
-    memory: float,
+    memory: float | None,
 ) -> Option:
     """One machine: whether the law lets one instance reach the target, and its processors."""
-    if limit is not None and limit.kind in ("gil", "lock"):
-        what = "the interpreter lock" if limit.kind == "gil" else "a lock"
-        return Option(False, f"{what} limits one instance: more processors would idle")
+    if memory is None:
+        return Option(False, "unknown: what the target uses cannot be seen from here")
+    what = {"gil": "the interpreter lock", "lock": "a lock", "gpu": "the GPU"}
+    if limit is not None and limit.kind in what:
+        return Option(False, f"{what[limit.kind]} limits one instance: more processors would idle")
     if usl is None:
         return Option(False, "unknown: no scaling law could be fitted")
     users = usl.users_for(config.target_throughput)
@@ -165,15 +182,17 @@ def _vertical(
             f"one instance is not predicted to reach {config.target_throughput:g} calls/s at up to "
             f"{usl.farthest:g} users, the farthest that the tests support",
         )
-    work = (seen.cpu_seconds_per_call or 0.0) * config.target_throughput
+    work = (one.cpu_seconds_per_call or 0.0) * config.target_throughput
     cpus = max(1, math.ceil(work / (config.cpu_threshold / 100)))
+    gpus = config.gpus_per_replica
     return Option(
         True,
         f"one instance with {users:.3g} calls under way, {cpus} processors at "
         f"{config.cpu_threshold:g} % load; assumes processors like this machine's",
         cpus,
         memory,
-        _money(cpus, memory, config.prices),
+        gpus,
+        _money(cpus, memory, gpus, config.prices),
     )
 
 
