@@ -10,8 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
-from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -34,8 +33,9 @@ _LIMITS = (-2.0, 2.0)
 
 
 @cache
-def _folder() -> Path:
-    return Path(mkdtemp(prefix="optcore-tuning-"))
+def _folder() -> TemporaryDirectory[str]:
+    """Gone at the end of the process."""
+    return TemporaryDirectory(prefix="optcore-tuning-")
 
 
 @cache
@@ -49,7 +49,7 @@ def _tuned() -> tuple[AlgorithmOptimizerSuite, float]:
 
 def _suite() -> AlgorithmOptimizerSuite:
     return AlgorithmOptimizerSuite(
-        mpc_optimizer=MPCOptimizer(input_limits=_LIMITS), directory=_folder()
+        mpc_optimizer=MPCOptimizer(input_limits=_LIMITS), directory=_folder().name
     )
 
 

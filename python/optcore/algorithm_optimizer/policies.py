@@ -36,12 +36,12 @@ class Policies:
         """Of transitions (A, S, S), or A matrices, and rewards (S, A); read-only.
 
         Raises:
-            ShapeError, ConfigError: transitions or rewards are none.
+            ShapeError, ConfigError: other shapes; NaN or infinity.
         """
-        matrices = [m if hasattr(m, "tocsr") else np.asarray(m, np.float64) for m in transitions]
+        sparse = any(hasattr(matrix, "tocsr") for matrix in transitions)
+        matrices = transitions if sparse else _dense(transitions)
 
         def compute() -> MDPSolution:
-            _check(matrices, rewards)
             solution = self.solve(matrices, rewards, discount)
             for array in (solution.value, solution.policy, solution.q):
                 array.flags.writeable = False
@@ -56,6 +56,8 @@ class Policies:
         shape = (rewards.shape[0], rewards.shape[1])
         start = self._last.get(shape)
         solution = policy_iteration(transitions, rewards, discount, start=start)
+        if not np.isfinite(solution.q).all():  # it would be a policy that looks like any other
+            raise ConfigError("transitions: need finite numbers")
         self.warm += start is not None
         self.cold += start is None
         self._last[shape] = solution.policy.copy()  # the other is the caller's
@@ -69,17 +71,11 @@ class Policies:
         return self._solved.statistics()
 
 
-def _check(transitions: Sequence[Any], R: NDArray[np.float64]) -> None:
-    """Before a NaN becomes a policy that looks like any other."""
-    S = len(R)
-    if not np.isfinite(R).all():
-        raise ConfigError("rewards: need finite numbers")
-    for a, matrix in enumerate(transitions):
-        if matrix.shape != (S, S):
-            raise ShapeError(f"transitions[{a}]: need ({S}, {S}), got {matrix.shape}")
-        sums = np.asarray(matrix.sum(axis=1)).ravel()
-        if not (matrix.min() >= 0 and np.abs(sums - 1.0).max() <= 1e-6):
-            raise ConfigError(f"transitions[{a}]: need rows of probabilities that sum to 1")
+def _dense(transitions: Transitions) -> NDArray[np.float64]:
+    try:
+        return np.asarray(transitions, np.float64)
+    except (TypeError, ValueError) as error:
+        raise ShapeError(f"transitions: need (A, S, S) numbers ({error})") from None
 
 
 def _digest(transitions: Transitions, R: NDArray[np.float64], discount: float) -> bytes:

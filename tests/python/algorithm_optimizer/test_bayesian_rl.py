@@ -159,14 +159,17 @@ def test_lists_are_processes_too_and_what_is_none_is_named() -> None:
     optimizer = BayesianRLOptimizer()
     first = optimizer.solve(T, R, 0.9)
     assert optimizer.solve(np.array(T), R, 0.9) is first
-    with pytest.raises(ConfigError, match=r"transitions\[0\].*probabilities"):
-        optimizer.solve(np.array(T) * np.nan, R, 0.9)
-    with pytest.raises(ConfigError, match=r"transitions\[1\].*probabilities"):
-        optimizer.solve([T[0], [[1.1, -0.1], [0.0, 1.0]]], R, 0.9)
+    for action in (0, 1):
+        spoilt = np.array(T)
+        spoilt[action, 0, 0] = np.nan
+        with pytest.raises(ConfigError, match="transitions: need finite"):
+            optimizer.solve(spoilt, R, 0.9)
     with pytest.raises(ConfigError, match="rewards"):
         optimizer.solve(T, [[0.0, np.nan], [0.0, 0.0]], 0.9)
-    with pytest.raises(ShapeError, match=r"transitions\[0\]"):
-        optimizer.solve(np.eye(2), R, 0.9)
+    with pytest.raises(ShapeError, match="transitions"):
+        optimizer.solve([[[1.0]], [[1.0, 0.0]]], R, 0.9)
+    with pytest.raises(ShapeError, match="transitions"):
+        optimizer.solve([np.eye(3)] * 2, R, 0.9)
     assert optimizer.solve(T, R, 0.9) is first
 
 
