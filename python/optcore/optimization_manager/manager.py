@@ -56,9 +56,10 @@ class OptimizationManager:
 
         Args:
             func: not a generator or coroutine.
-            optimization_level: "none" gives `func` itself. "medium" caches what is provably a
-                function of its arguments, pools results of functions that take `out=`, and joins
-                rows in `map`. "aggressive" does so where only its calls show it to be one.
+            optimization_level: "none" gives `func` itself. "medium" caches what its code
+                shows to be a function of its arguments (see purity_of), pools results of functions
+                that take `out=`, and joins rows in `map`. "aggressive" does so where only its calls
+                show it to be one.
             calls: arguments to call it with at once, in place of waiting for real calls.
             observe: calls that are watched before anything is tried.
             trial: calls of each kind in the trial that follows.

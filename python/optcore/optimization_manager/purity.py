@@ -20,14 +20,15 @@ _IMPURE_NAMES = {
 }  # fmt: skip
 _IMPURE_BUILTINS = {"print", "open", "input", "exec", "eval", "id", "globals", "locals", "vars",
                     "setattr", "delattr", "__import__", "breakpoint"}  # fmt: skip
-_CONSTANTS = (int, float, complex, str, bytes, bool, type(None), tuple, frozenset, type)
+_CONSTANTS = (int, float, complex, str, bytes, bool, type(None))
 _DEPTH = 4
 
 
 @dataclass(frozen=True)
 class Purity:
-    """`pure`: nothing else is read or changed. `unknown`: something is called or read whose code or
-    content says nothing. `impure`: something else is certainly read or changed."""
+    """`pure`: nothing else is read or changed; a global number or text counts as a constant.
+    `unknown`: something is called or read whose code or content says nothing. `impure`: something
+    else is certainly read or changed."""
 
     verdict: Literal["pure", "unknown", "impure"]
     reasons: tuple[str, ...] = ()
@@ -115,5 +116,14 @@ def _of_value(name: str, value: Any, depth: int, seen: set[int]) -> Iterator[Fin
             yield "impure", f"it calls {name}()"
         elif module not in _PURE_MODULES | {"builtins", "_operator", "_functools"}:
             yield "unknown", f"it calls {name} of {module}"
-    elif not isinstance(value, _CONSTANTS):
+    elif isinstance(value, type):
+        if str(value.__module__).split(".")[0] not in _PURE_MODULES | {"builtins"}:
+            yield "unknown", f"it uses the class {name}"
+    elif not _is_constant(value):
         yield "unknown", f"it reads {name}, which may change"
+
+
+def _is_constant(value: Any) -> bool:
+    if isinstance(value, tuple | frozenset):
+        return all(_is_constant(one) for one in value)
+    return isinstance(value, _CONSTANTS)

@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,14 @@ def norm_of_all(rows: np.ndarray) -> np.ndarray:
 def manager() -> Iterator[OptimizationManager]:
     with OptimizationManager() as one:
         yield one
+
+
+@pytest.fixture(autouse=True)
+def _processor_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trials are won or lost by processor time, whatever else the machine is doing."""
+    clock = SimpleNamespace(perf_counter=time.thread_time)
+    for module in ("optimized", "observation", "proposals"):
+        monkeypatch.setattr(f"optcore.optimization_manager.{module}.time", clock)
 
 
 def of_kind(f: OptimizedFunction, kind: str) -> Proposal:

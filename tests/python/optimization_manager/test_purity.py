@@ -6,6 +6,7 @@ import math
 import random
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,17 @@ import pytest
 from optcore.optimization_manager import purity_of
 
 LIMIT = 3
+LIMITS = (3, ("a", 4.0))
 TABLE = {"a": 1}
+PAIR = ([1, 2], 3)
+
+
+class Gauge:
+    reading = 0
+
+    def value(self) -> int:
+        Gauge.reading += 1
+        return Gauge.reading
 
 
 def helper(x: float) -> float:
@@ -97,7 +108,15 @@ def test_attributes_and_outer_variables_that_are_set() -> None:
 
 @pytest.mark.parametrize(
     ("function", "word"),
-    [(lambda k: TABLE[k], "TABLE"), (missing, "undefined_name"), (lambda f: f, None)],
+    [
+        (lambda k: TABLE[k], "TABLE"),
+        (lambda k: PAIR[0][k], "PAIR"),
+        (missing, "undefined_name"),
+        (lambda p: float(Path(p).read_text()), "class Path"),  # the file may change
+        (lambda k: Gauge().value() + k, "class Gauge"),
+        (lambda f: f, None),
+        (lambda k: k + LIMITS[0] + float(np.float64(k)) + len(list(range(k))), None),
+    ],
 )
 def test_unknown(function: Callable[..., Any], word: str | None) -> None:
     found = purity_of(function)
