@@ -42,7 +42,8 @@ class Rollout:
 
     Args:
         name: seeds the assignment, and stands in logs.
-        baseline, optimized: the two versions, not coroutines; called with the same arguments.
+        baseline, optimized: the two versions, not coroutines; called with the same arguments, which
+            the new one must leave as they are where it fails.
         percent: of the keys that get the new version.
         key: of the call's arguments: user, robot, session. None: the arguments themselves; where
             they have no content to hash, calls are dealt out in turn.
@@ -167,8 +168,7 @@ class Rollout:
             apart = difference(result, expected)
             self.differences.record(apart)
             if not apart <= self._max_difference:
-                self._mismatches += 1
-                self._count_failure(f"results differ by {apart:g}")
+                self._count_failure(f"results differ by {apart:g}", mismatch=True)
                 return expected
         self._in_a_row = 0
         if self.new.latency.count >= max(self._min_calls, 2 * self._judged):
@@ -195,11 +195,14 @@ class Rollout:
         """Of the new version: exceptions the baseline did not share, and results that differ."""
         return sum(self.new.errors.values()) + self._mismatches
 
-    def _count_failure(self, what: str) -> None:
-        if self.failures == 1 or self.failures % 100 == 0:
-            _log.error("%s: the new version failed (%d so far): %s", self.name, self.failures, what)
-        self._in_a_row += 1
-        if self._in_a_row >= _IN_A_ROW:
+    def _count_failure(self, what: str, *, mismatch: bool = False) -> None:
+        with self._lock:
+            self._mismatches += mismatch
+            self._in_a_row += 1
+            in_a_row, failures = self._in_a_row, self.failures
+        if failures == 1 or failures % 100 == 0:
+            _log.error("%s: the new version failed (%d so far): %s", self.name, failures, what)
+        if in_a_row >= _IN_A_ROW:
             self.drop(f"{_IN_A_ROW} failures in a row, the last one {what}")
         elif self.new.calls >= self._min_calls:
             self._judge()
@@ -235,15 +238,20 @@ class Rollout:
     def resume(self) -> None:
         """Use the new version again; what was counted of it is forgotten."""
         with self._lock:
-            self.dropped = ""
-            self._in_a_row = self._mismatches = self._judged = 0
-            self.new = Variant(self.new.function)
-            self.differences = Differences()
+            self._begin_again()
+
+    def _begin_again(self) -> None:
+        self.dropped = ""
+        self._in_a_row = self._mismatches = self._judged = 0
+        self.new = Variant(self.new.function)
+        self.differences = Differences()
 
     def _try_again(self) -> None:
-        since = self._clock() - self._dropped_at
-        if self._retry_after is not None and since >= self._retry_after:
-            self.resume()
+        if self._retry_after is None:
+            return
+        with self._lock:  # another caller may have been here first
+            if self.dropped and self._clock() - self._dropped_at >= self._retry_after:
+                self._begin_again()
 
     # --- figures -------------------------------------------------------------------------------
 
