@@ -154,9 +154,15 @@ def _check(arguments: argparse.Namespace) -> None:
         raise ConfigError("--resume needs --data: the file to go on from")
     if arguments.data and not arguments.resume and Path(arguments.data).exists():
         raise ConfigError(f"--data {arguments.data}: exists; give --resume, or another name")
+    if arguments.report:
+        from optcore.run.report.plot import new_figure
+
+        new_figure(1, 1)  # says what is missing
     for name in ("json", "report", "data"):
         path = getattr(arguments, name)
         if path and not (name == "json" and path == "-"):
             folder = Path(path).absolute().parent
             if not folder.is_dir():
                 raise ConfigError(f"--{name} {path}: folder {folder} does not exist")
+            if Path(path).is_dir():
+                raise ConfigError(f"--{name} {path}: is a folder, need a file")

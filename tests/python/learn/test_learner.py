@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -280,12 +281,21 @@ def test_an_interrupted_run_of_a_finite_environment_keeps_what_it_learnt(
 
 
 def test_what_cannot_be_learnt_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert main(["learn", "NoSuchThing-v0"]) == 2
     assert main(["learn", "CartPole-v1", "--episodes", "1"]) == 2  # continuous, but 2 actions
     assert "Box of actions" in capsys.readouterr().err
     assert main(["learn", "Pendulum-v1", "--episodes", "0"]) == 2
+    for option in ("--json", "--report"):
+        assert main(["learn", "Pendulum-v1", option, str(tmp_path)]) == 2  # at once, not at the end
+        assert "is a folder" in capsys.readouterr().err
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "matplotlib", None)
+        wanted = ["--report", str(tmp_path / "r.html"), "--data", str(tmp_path / "run.npz")]
+        assert main(["learn", "Pendulum-v1", *wanted]) == 2
+    assert "matplotlib" in capsys.readouterr().err
+    assert not (tmp_path / "run.npz").exists()
     broken = tmp_path / "broken.npz"
     broken.write_bytes(b"no archive")
     with pytest.raises(ConfigError, match="not a record"):
