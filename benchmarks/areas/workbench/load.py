@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -60,24 +60,29 @@ def nothing() -> None:
     """What is called: the generator's own cost is all there is."""
 
 
+def load(given: Mapping[str, Any]) -> Callable[[], Any]:
+    """What runs a scenario that calls nothing, and returns its result."""
+    from optcore.scalability_analyzer import (
+        FunctionTarget,
+        ScalabilityAnalyzer,
+        ScalabilityConfig,
+        Scenario,
+    )
+
+    config = ScalabilityConfig(ramp_up_time=0.1)
+    analyzer, scenario = ScalabilityAnalyzer(config), Scenario.from_dict(given, config)
+    return lambda: analyzer.run_scenario(FunctionTarget(nothing), scenario)
+
+
 def closed_loop(trial: Trial, users: int) -> None:
     """Calls per second of a function that does nothing, in one process, every latency kept."""
 
     @trial.contestant("optcore")
     def _() -> Probe:
-        from optcore.scalability_analyzer import (
-            FunctionTarget,
-            ScalabilityAnalyzer,
-            ScalabilityConfig,
-            Scenario,
-        )
-
-        config = ScalabilityConfig(ramp_up_time=0.1)
-        analyzer = ScalabilityAnalyzer(config)
-        scenario = Scenario.from_dict({"concurrent_users": users, "duration": _SECONDS}, config)
+        run = load({"concurrent_users": users, "duration": _SECONDS})
 
         def once() -> float:
-            return analyzer.run_scenario(FunctionTarget(nothing), scenario).throughput
+            return float(run().throughput)
 
         return Probe(lambda count: [once() for _ in range(count)], once)
 
@@ -142,28 +147,17 @@ def start_lag(trial: Trial, spin: bool) -> None:
 
     @trial.contestant("optcore")
     def _() -> Probe:
-        from optcore.scalability_analyzer import (
-            FunctionTarget,
-            ScalabilityAnalyzer,
-            ScalabilityConfig,
-            Scenario,
-        )
-
-        config = ScalabilityConfig(ramp_up_time=0.1)
-        analyzer = ScalabilityAnalyzer(config)
-        given = {
+        run = load({
             "arrival_rate": _RATE, "arrival": "constant", "duration": seconds, "spin": spin,
             "concurrent_users": 1 if spin else 4,
-        }  # fmt: skip
-        scenario = Scenario.from_dict(given, config)
+        })  # fmt: skip
 
         def once() -> float:
             with undisturbed(trial, spin):
-                found = analyzer.run_scenario(FunctionTarget(nothing), scenario)
-            return 1e6 * found.start_lag.p99
+                return 1e6 * float(run().start_lag.p99)
 
         def answer() -> float:
-            return analyzer.run_scenario(FunctionTarget(nothing), scenario).throughput
+            return float(run().throughput)
 
         return Probe(lambda count: [once() for _ in range(count)], answer)
 
