@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import pickle
 import time
+from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
@@ -116,7 +117,8 @@ def _in_processes(target: Target, scenario: Scenario, seed: int, limit: int) -> 
             _answer(process, pipe)
         begin = time.monotonic_ns() + _LEAD_NS * 5
         for _, pipe in crew:
-            pipe.send(begin)
+            with suppress(OSError):  # it died since it was ready: its answer tells
+                pipe.send(begin)
         counts: list[LoadCounts] = [_answer(process, pipe) for process, pipe in crew]
         total = counts[0]
         for one in counts[1:]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optcore._native import runtime
+from optcore.errors import OptcoreError
 from optcore.scalability_analyzer.counts import LoadCounts
 from optcore.scalability_analyzer.scenario import Scenario
 from optcore.scalability_analyzer.target import Opened, Target
@@ -88,8 +89,15 @@ class Shard:
             threading.Thread(target=self._user, args=(user,), name=f"load-{user}", daemon=True)
             for user in range(1 if self._opened.is_async else self._users)
         ]
-        for thread in self._threads:
-            thread.start()
+        try:
+            for thread in self._threads:
+                thread.start()
+        except RuntimeError as error:  # the system has no more
+            self._threads = [thread for thread in self._threads if thread.is_alive()]
+            self.abandon()
+            raise OptcoreError(
+                f"{len(self._threads)} of {self._users} users started: {error}"
+            ) from None
 
     def run(self, table: Timetable) -> LoadCounts:
         """Let the users go; blocks until the last call has ended."""
@@ -122,8 +130,12 @@ class Shard:
         return LoadCounts.of(self._run, self._error_types, self._first_error, cpu, memory)
 
     def abandon(self) -> None:
-        """End the threads of a shard that is not run."""
+        """End the threads of a shard that is not run, and close its target."""
         self._go.set()
+        for thread in self._threads:
+            thread.join()
+        if not self._opened.is_async:
+            self._opened.close()
 
     def _note(self, error: Exception) -> None:
         with self._lock:

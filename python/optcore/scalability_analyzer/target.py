@@ -85,8 +85,7 @@ class Endpoint:
     """whether the server's certificate must be valid"""
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if not _is_http(self.url):
             raise ConfigError(f"endpoint: need an http or https URL, got {self.url!r}")
 
     @property
@@ -133,6 +132,19 @@ class Endpoint:
 
 
 Target = FunctionTarget | Endpoint
+
+
+def _is_http(url: object) -> bool:
+    try:
+        parts = urlsplit(url) if isinstance(url, str) else None
+        # the port is read to have it checked
+        return (
+            parts is not None
+            and parts.scheme in ("http", "https")
+            and (bool(parts.hostname) and (parts.port or 1) > 0)
+        )
+    except ValueError:
+        return False
 
 
 def _httpx() -> Any:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 import time
+from collections.abc import Callable
 
 _LOCK = threading.Lock()
 
@@ -51,16 +52,38 @@ def locked() -> None:
         time.sleep(2e-3)
 
 
+class Timed:
+    """A function, and how long each of its calls took by a clock of its own."""
+
+    def __init__(self, function: Callable[..., object]) -> None:
+        self.function = function
+        self.seconds: list[float] = []
+
+    def __call__(self, *args: object) -> None:
+        start = time.perf_counter()
+        try:
+            self.function(*args)
+        finally:
+            self.seconds.append(time.perf_counter() - start)
+
+
 class Stalling:
-    """A server that answers at once, but for `stall` s at the start of every `period` s."""
+    """A server that answers at once, but for `stall` s at the start of every `period` s.
+
+    `ended` holds when it was done with each call.
+    """
 
     def __init__(self, stall: float, period: float) -> None:
         self.stall, self.period, self.begin = stall, period, time.monotonic()
+        self.ended: dict[int, float] = {}
 
-    def __call__(self) -> None:
-        phase = (time.monotonic() - self.begin) % self.period
-        if phase < self.stall:
-            time.sleep(self.stall - phase)
+    def left(self, now: float) -> float:
+        """s that the stall of this moment lasts on."""
+        return max(self.stall - (now - self.begin) % self.period, 0.0)
+
+    def __call__(self, i: int) -> None:
+        time.sleep(self.left(time.monotonic()))
+        self.ended[i] = time.monotonic()
 
 
 def marked(folder: str, i: int) -> None:
