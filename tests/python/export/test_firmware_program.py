@@ -51,12 +51,15 @@ def built(folder: Path, compiler: str, *flags: str) -> Path:
     return program
 
 
+@pytest.mark.parametrize("compact", [False, True])
 @pytest.mark.parametrize("scalar", ["float", "double"])
-def test_answers_as_the_host(scalar: str, tmp_path: Path, cxx: str) -> None:
-    report = export_firmware(tmp_path, **robot(), scalar=scalar)
+def test_answers_as_the_host(scalar: str, compact: bool, tmp_path: Path, cxx: str) -> None:
+    report = export_firmware(tmp_path, **robot(), scalar=scalar, compact=compact)
     assert subprocess.run([built(tmp_path, cxx)]).returncode == 0
     assert set(report.tables) == {"controller", "model", "belief"}
     assert json.loads((tmp_path / "report.json").read_text())["tables"] == report.tables
+    controller = "mpc/compact.hpp" if compact else "mpc/condensed.hpp"
+    assert f'"optcore/{controller}"' in (tmp_path / "optcore_step.cpp").read_text()
     # the self-test can fail: a planted error of 1e-4 in what is expected
     test = tmp_path / "self_test.cpp"
     text = test.read_text()
@@ -74,10 +77,11 @@ def test_each_part_alone(part: str, tmp_path: Path, cxx: str) -> None:
     assert subprocess.run([built(tmp_path, cxx)]).returncode == 0
 
 
+@pytest.mark.parametrize("compact", [False, True])
 @pytest.mark.parametrize("name", microcontroller.BOARDS)
-def test_runs_on_a_microcontroller(name: str, tmp_path: Path) -> None:
+def test_runs_on_a_microcontroller(name: str, compact: bool, tmp_path: Path) -> None:
     board = microcontroller.BOARDS[name]
-    export_firmware(tmp_path, **robot())
+    export_firmware(tmp_path, **robot(), compact=compact)
     try:
         program = microcontroller.build(
             board, tmp_path, ["optcore_step.cpp", "self_test.cpp"], ["-O2", "-I.", "-Iinclude"]
