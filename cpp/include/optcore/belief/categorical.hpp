@@ -17,6 +17,14 @@ namespace optcore::inline OPTCORE_ISA::belief {
 ///
 /// Source: Thrun, Burgard & Fox, Probabilistic Robotics (2005), section 2.4; shifted log-sum-exp:
 /// Blanchard, Higham & Higham, IMA J. Numer. Anal. 41(4) (2021).
+///
+/// ```cpp
+/// // one of two intents, 4 : 1; what was seen is nine times as likely under the second
+/// double belief[2] = {std::log(0.8), std::log(0.2)};
+/// const double likelihood[2] = {std::log(0.1), std::log(0.9)};
+/// assert(!failed(optcore::belief::update<double>({belief, 2}, {likelihood, 2})));
+/// assert(std::abs(std::exp(belief[0]) - 0.08 / 0.26) < 1e-12);
+/// ```
 template <class T>
 [[nodiscard]] OPTCORE_HD Status update(VectorView<T> log_belief, VectorView<const T> log_likelihood,
                                        T* log_evidence = nullptr) noexcept {

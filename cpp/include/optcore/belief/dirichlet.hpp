@@ -35,6 +35,16 @@ OPTCORE_HD void sample_row_in_logs(const RandomKey& key, std::uint32_t first,
 /// @return invalid_argument (a negative or infinite count, NaN, a row of zeros), shape_mismatch;
 /// the
 ///         output is then as it was.
+///
+/// ```cpp
+/// // seen: three times from state 0 to 0, once to 1; five times from 1 to 0, never to 1
+/// const double counts[4] = {3, 1, 5, 0};
+/// double transition[4];
+/// assert(!failed(optcore::belief::dirichlet_sample<double>(
+///     {.seed = 1}, {counts, 2, 2, 2}, {transition, 2, 2, 2})));
+/// assert(std::abs(transition[0] + transition[1] - 1) < 1e-6);
+/// assert(transition[2] == 1 && transition[3] == 0);
+/// ```
 template <class T>
 [[nodiscard]] OPTCORE_HD Status dirichlet_sample(const RandomKey& key,
                                                  MatrixView<const double> counts,

@@ -263,6 +263,18 @@ template <class T>
 /// log_likelihood holds log p(z | past) of each filter.
 /// @return not_finite (a measurement that is not, or overflow, or an innovation without covariance)
 ///         leaves the beliefs as they were.
+///
+/// ```cpp
+/// // a number known to be 0 +- 1, measured as 1 +- 1: it is 1/2 with variance 1/2
+/// alignas(64) unsigned char memory[1024] = {};
+/// optcore::Arena arena(memory, sizeof memory);
+/// auto state = optcore::KalmanState<double>::make(arena, 1, 1, 1);
+/// assert(!arena.overflowed());
+/// state.model.F[0] = state.model.H[0] = state.model.R[0] = state.covariance[0] = 1;
+/// const double z = 1;
+/// assert(!failed(optcore::belief::update(state, &z)));
+/// assert(std::abs(state.mean[0] - 0.5) < 1e-12 && std::abs(state.covariance[0] - 0.5) < 1e-12);
+/// ```
 template <class T>
 [[nodiscard]] OPTCORE_HD Status update(KalmanState<T>& s, const T* z, bool first_predict = false,
                                        int filters = 1) noexcept {

@@ -13,6 +13,20 @@ namespace optcore {
 /// The same set-up code serves twice: first on `Arena::measure()`, whose `used()` then says how
 /// many bytes are needed (a constant expression where the set-up is one), then on the real buffer.
 /// A buffer that is too small gives null views and `overflowed()`; check it once after set-up.
+///
+/// ```cpp
+/// const auto set_up = [](optcore::Arena& arena) {
+///   return arena.matrix<float>(3, 4);  // (3, 4), and whatever else is needed
+/// };
+/// optcore::Arena sizes = optcore::Arena::measure();
+/// (void)set_up(sizes);
+/// alignas(64) unsigned char memory[256];
+/// assert(sizes.used() <= sizeof memory);
+/// optcore::Arena arena(memory, sizeof memory);
+/// auto matrix = set_up(arena);
+/// assert(!arena.overflowed());
+/// matrix(2, 3) = 1;
+/// ```
 class Arena {
  public:
   static constexpr std::size_t alignment = 64;

@@ -89,6 +89,13 @@ OPTCORE_INLINE void box_muller(Pack<T, W> u, Pack<T, W> turn, Pack<T, W>& a,
 }  // namespace detail
 
 /// The variates of one item of a sequence, one after the other.
+///
+/// ```cpp
+/// const optcore::RandomKey key{.seed = 7, .stream = 1, .step = 0};
+/// optcore::Draws<double> first(key, 12), again(key, 12);  // item 12, whoever draws it and when
+/// const double x = first.normal();
+/// assert(x == again.normal() && x != first.normal());
+/// ```
 template <class T>
 class Draws {
  public:

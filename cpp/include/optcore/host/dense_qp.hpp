@@ -36,6 +36,16 @@ struct QpOutcome {
 /// primal_infeasible the multipliers hold a certificate: G'z + A'y + z_box = 0 while
 /// h'z + b'y + bounds' z_box < 0.
 /// @throws std::bad_alloc
+///
+/// ```cpp
+/// // min (x - 1)^2 / 2 + (y - 2)^2 / 2 with x + y <= 1: (0, 1), multiplier 1
+/// const double P[4] = {1, 0, 0, 1}, q[2] = {-1, -2}, G[2] = {1, 1}, h[1] = {1};
+/// double x[2], z[1];
+/// const optcore::host::QpOutcome done = optcore::host::solve_qp(
+///     {.variables = 2, .inequalities = 1, .P = P, .q = q, .G = G, .h = h}, {}, {.x = x, .z = z});
+/// assert(!failed(done.info.status));
+/// assert(std::abs(x[0]) < 1e-8 && std::abs(x[1] - 1) < 1e-8 && std::abs(z[0] - 1) < 1e-8);
+/// ```
 [[nodiscard]] QpOutcome solve_qp(const QpProblem& problem, const DenseQpSettings& settings,
                                  const QpAnswer& answer);
 

@@ -184,6 +184,17 @@ template <class T>
 /// @param minimum_pivot  what a pivot (a square of the factor's diagonal) must exceed, < 1.
 /// @param team           of one or two; two share the work above `direct_limit` rows.
 /// @return not_positive_definite (also for NaN); the triangle is then undefined.
+///
+/// ```cpp
+/// // A = (4 2; 2 5) = L L' with L = (2 0; 1 2)
+/// namespace linalg = optcore::linalg;
+/// constexpr int n = 2, stride = linalg::padded_stride<double>(n);
+/// alignas(64) double numbers[stride * linalg::padded<double>(n)] = {};
+/// const linalg::Triangle<double> a{numbers, n, stride};
+/// a(0, 0) = 4, a(1, 0) = 2, a(1, 1) = 5;
+/// linalg::pad_with_identity(a);
+/// assert(!failed(linalg::factor(a)) && a(0, 0) == 2 && a(1, 0) == 1 && a(1, 1) == 2);
+/// ```
 template <class T>
 [[nodiscard]] OPTCORE_HD Status factor(Triangle<T> a, T* workspace = nullptr,
                                        int* failing_pivot = nullptr, T minimum_pivot = T(0),

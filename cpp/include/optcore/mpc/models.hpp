@@ -150,6 +150,15 @@ void rk4(const Model& model, S* x, const S* u, T h, int steps) noexcept {
 
 /// next = rk4(x, u) and its exact Jacobians A = d next / d x (nx, nx), B = d next / d u (nx, nu),
 /// row-major.
+///
+/// ```cpp
+/// // a unicycle that looks along x drives 1 m/s for 0.1 s
+/// const double x[3] = {0, 0, 0}, u[2] = {1, 0};
+/// double next[3], A[9], B[6];
+/// optcore::mpc::linearise(optcore::mpc::Unicycle<double>{}, x, u, 0.1, 1, next, A, B);
+/// assert(std::abs(next[0] - 0.1) < 1e-12);
+/// assert(std::abs(A[1 * 3 + 2] - 0.1) < 1e-12);  // turned by a little, it drives as much aside
+/// ```
 template <class Model, class T>
 void linearise(const Model& model, const T* x, const T* u, T h, int steps, T* next, T* A,
                T* B) noexcept {

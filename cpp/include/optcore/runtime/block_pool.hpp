@@ -30,6 +30,17 @@ struct BlockPoolOptions {
 /// the one it pushes out in a list shared by all threads (Treiber's stack, with a tag against ABA).
 ///
 /// acquire() and release() may be called from any thread. A forked child owns copies of all blocks.
+///
+/// ```cpp
+/// optcore::runtime::BlockPool pool({});
+/// auto* block = pool.acquire(100'000);
+/// assert(block != nullptr && block->bytes >= 100'000);
+/// void* const data = block->data;
+/// pool.release(block);
+/// block = pool.acquire(100'000);  // the same memory, its pages touched already
+/// assert(block->data == data);
+/// pool.release(block);
+/// ```
 class BlockPool {
  public:
   struct Block {

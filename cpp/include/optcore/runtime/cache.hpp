@@ -27,6 +27,16 @@ namespace optcore::runtime {
 /// Early refresh: Vattani, Chierichetti & Lowenstein, "Optimal probabilistic cache stampede
 /// prevention", PVLDB 8(8), 2015: a hit is due for recomputation once
 /// now - cost * beta * ln(u) >= expiry, u uniform in (0, 1].
+///
+/// ```cpp
+/// namespace runtime = optcore::runtime;
+/// runtime::Cache<int> cache({.bytes = 1024, .entries = 2});
+/// runtime::Cache<int>::Removed removed;  // what left, to be destroyed here
+/// const auto key = [](int i) { return runtime::hash(&i, sizeof i); };
+/// for (int i = 0; i < 3; ++i) cache.put(key(i), 10 * i, sizeof(int), cache.never, 0, removed);
+/// assert(removed.size() == 1 && removed[0] == 0);  // the least recently used of three
+/// assert(cache.find(key(2), /*now=*/0, removed).value == 20);
+/// ```
 template <class Value>
 class Cache {
  public:

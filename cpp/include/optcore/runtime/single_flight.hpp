@@ -16,6 +16,19 @@ namespace optcore::runtime {
 ///
 /// `Result` is default-constructible, copied to each follower, and destroyed by whoever holds the
 /// flight last. A leader must land() or it blocks its followers until their time-out.
+///
+/// ```cpp
+/// optcore::runtime::SingleFlight<int> flights;
+/// const int argument = 6;
+/// const auto key = optcore::runtime::hash(&argument, sizeof argument);
+/// const auto [ticket, leads] = flights.join(key);
+/// if (leads) {
+///   flights.land(key, ticket, 7 * argument);
+/// } else if (ticket->wait(std::chrono::seconds(1))) {
+///   assert(ticket->result() == 42);
+/// }
+/// assert(leads && ticket->result() == 42);
+/// ```
 template <class Result>
 class SingleFlight {
  public:
