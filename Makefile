@@ -65,7 +65,8 @@ $(VENV)/.test: pyproject.toml | $(VENV)/.tools
 	@$(PIP) install 'pytest>=8' pytest-xdist 'hypothesis>=6' 'redis>=6' 'hiredis>=3' \
 	  'scikit-learn>=1.6' 'gymnasium[classic-control,toy-text]>=1' hmmlearn piqp qpsolvers \
 	  hdrhistogram line-profiler memray opentelemetry-sdk prometheus-client py-spy \
-	  pyperf pytest-benchmark ruptures distributed 'httpx>=0.27' pyyaml starlette uvicorn
+	  pyperf pytest-benchmark ruptures distributed 'httpx>=0.27' pyyaml starlette uvicorn \
+	  platformio idf-component-manager
 	@touch $@
 
 $(VENV)/.lint: pyproject.toml | $(VENV)/.tools

@@ -24,7 +24,7 @@ case $way in
   fetch)  # without optimisation: this is about targets, not speed
     project -DOPTCORE_SOURCE="$root" -DCMAKE_BUILD_TYPE=Debug -DOPTCORE_CUDA=OFF ;;
   pkg_config)
-    command -v pkg-config > /dev/null || { echo "skipped: no pkg-config"; exit 77; }
+    command -v pkg-config > /dev/null || { echo "skipped: no pkg-config (apt-get install pkg-config)"; exit 77; }
     install
     export PKG_CONFIG_PATH=$work/prefix/lib/pkgconfig
     flags=$(pkg-config --cflags --libs --static optcore)
