@@ -34,8 +34,6 @@ class ScalabilityConfig(Config):
     """percent of the machine's memory from which memory is what limits"""
     enable_distributed_testing: bool = False
     """allow executor "dask", whose load comes from the workers of `scheduler`"""
-    scheduler: str | None = None
-    """address of a Dask scheduler, such as tcp://host:8786; None: `max_workers` processes here"""
     test_endpoints: list[str] = field(default_factory=list)
     """URLs that are tested beside the function"""
     enable_auto_scaling: bool = False
@@ -44,6 +42,8 @@ class ScalabilityConfig(Config):
     max_replicas: int = bounded(10, low=1)
     max_users: int = bounded(4096, low=1)
     """threads or tasks at most: the users of a closed loop, the workers of an open one"""
+    scheduler: str | None = None
+    """address of a Dask scheduler, such as tcp://host:8786; None: `max_workers` processes here"""
     percentile: float = bounded(99.0, low=0, high=100, open_low=True)
     prices: dict[str, float] | None = None
     """per hour: cpu_hour of a processor, gb_hour of 2^30 bytes, gpu_hour; None: no money shown"""
