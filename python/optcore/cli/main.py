@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import select
 import sys
 from collections.abc import Sequence
 
@@ -39,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         code: int = arguments.run(arguments)
+        sys.stdout.flush()
         return code
     except OptcoreError as error:
         print(f"optcore: {error}", file=sys.stderr)
@@ -46,3 +49,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("optcore: interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        if not _reader_has_gone():
+            raise
+        return 141  # as a shell says of SIGPIPE
+
+
+def _reader_has_gone() -> bool:
+    """Of the standard output (`optcore doctor | head -1`); what is left of it is then dropped."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    gone = any(event & select.POLLERR for _, event in poll.poll(0))
+    if gone:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return gone
