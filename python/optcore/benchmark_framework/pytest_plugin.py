@@ -22,6 +22,7 @@ __all__ = ["optcore_benchmark"]
 _MARK = "optcore_benchmark"
 _LIMITS = {"max_mean": "mean_time", "max_median": "median_time", "max_p99": "p99"}
 _SETTINGS = {"tolerance": "baseline_tolerance_percent"}
+_REPORTS = (".html", ".json", ".csv", ".md")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -51,6 +52,14 @@ def pytest_configure(config: pytest.Config) -> None:
         "optcore_benchmark(max_mean=, max_median=, max_p99=, tolerance=, **settings): limits in "
         "s and percent for the benchmarks of a test, and fields of BenchmarkConfig",
     )
+    report, save = (config.getoption(name) for name in ("--optcore-report", "--optcore-save"))
+    if report and not report.lower().endswith(_REPORTS):
+        raise pytest.UsageError(f"--optcore-report {report}: need one of {', '.join(_REPORTS)}")
+    if (report or save) and config.getoption("dist", "no") != "no":  # pytest-xdist
+        raise pytest.UsageError(
+            "--optcore-report and --optcore-save need all benchmarks in one process, where no "
+            "other test runs beside them: pytest -n 0"
+        )
 
 
 class _Session:
@@ -111,6 +120,8 @@ def _check(
         pytest.fail(f"{summary.name}: {summary.regression_reason}", pytrace=False)
     for key, limit in limits.items():
         value = getattr(summary, _LIMITS[key])
+        if isinstance(limit, bool) or not isinstance(limit, int | float):
+            pytest.fail(f"{_MARK}: {key} must be a number of s, got {limit!r}", pytrace=False)
         if not value <= limit:
             pytest.fail(
                 f"{summary.name}: {_LIMITS[key]} {value:.4g} s > {limit:g} s", pytrace=False

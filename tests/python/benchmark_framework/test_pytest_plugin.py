@@ -33,21 +33,18 @@ def session(pytester: pytest.Pytester) -> pytest.Pytester:
     return pytester
 
 
-OTHERS = ("-p", "no:benchmark", "-p", "no:xdist")
-
-
 def run(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
-    """In this process: a fresh one takes seconds to import its plugins."""
-    return pytester.runpytest_inprocess(*OTHERS, *options)
+    """In this process, by the same entry point: a fresh one takes seconds to import its plugins."""
+    return pytester.runpytest_inprocess("-p", "no:benchmark", "-p", "no:xdist", *options)
 
 
 def test_the_fixture_returns_the_summary_and_the_session_ends_with_a_table(
     session: pytest.Pytester,
 ) -> None:
-    result = session.runpytest_subprocess(*OTHERS, "--optcore-report=out.html")
+    result = run(session, "--optcore-report=out.md")
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["*benchmarks*", "*test_it.py::test_sum*no baseline", "report:*"])
-    assert (session.path / "out.html").read_text().startswith("<!DOCTYPE html>")
+    assert "| test_it.py::test_sum |" in (session.path / "out.md").read_text()
 
 
 def test_a_slowdown_fails_where_it_is_asked_for(
@@ -81,6 +78,10 @@ def test_limits_failures_and_misuse_are_told(pytester: pytest.Pytester) -> None:
         def test_unknown(optcore_benchmark):
             optcore_benchmark(sum, [])
 
+        @pytest.mark.optcore_benchmark(max_mean="fast", {QUICK})
+        def test_limit(optcore_benchmark):
+            optcore_benchmark(sum, [])
+
         @pytest.mark.optcore_benchmark({QUICK})
         def test_two(optcore_benchmark):
             names = [optcore_benchmark(sum, []).name for _ in range(2)]
@@ -88,10 +89,24 @@ def test_limits_failures_and_misuse_are_told(pytester: pytest.Pytester) -> None:
         """
     )
     result = run(pytester)
-    result.assert_outcomes(failed=3, passed=1)
+    result.assert_outcomes(failed=4, passed=1)
     result.stdout.fnmatch_lines(
-        ["*mean_time * s > 1e-09 s*", "*invalid literal*", "*unknown field 'colour'*"]
-    )
+        ["*mean_time * s > 1e-09 s*", "*invalid literal*", "*unknown field 'colour'*",
+         "*max_mean must be a number of s, got 'fast'*"]
+    )  # fmt: skip
+
+
+def test_options_that_cannot_be_met_are_refused_before_the_session(
+    session: pytest.Pytester,
+) -> None:
+    wrong = run(session, "--optcore-report=out.pdf")
+    assert wrong.ret == pytest.ExitCode.USAGE_ERROR
+    wrong.stderr.fnmatch_lines(["*--optcore-report out.pdf: need one of .html*"])
+    pytest.importorskip("xdist", reason="no pytest-xdist: optcore[test] brings it")
+    for option in ("--optcore-save", "--optcore-report=out.html"):
+        beside = session.runpytest_inprocess("-p", "no:benchmark", "-n", "2", option)
+        assert beside.ret == pytest.ExitCode.USAGE_ERROR
+        beside.stderr.fnmatch_lines(["*need all benchmarks in one process*"])
 
 
 def test_the_manuals_own_fixture_may_be_called_benchmark(pytester: pytest.Pytester) -> None:
