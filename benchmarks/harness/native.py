@@ -48,8 +48,7 @@ def google_benchmark(
     path = find_executable(executable)
 
     def sample(count: int) -> list[float]:
-        pattern = f"^{re.escape(benchmark)}$"
-        command = exchange.command(str(path), pattern, count, least_seconds)
+        command = exchange.command(str(path), benchmark, count, least_seconds)
         output = _run(command, environment)
         return parse_google_benchmark(output, benchmark, unit, counter)
 

@@ -33,6 +33,7 @@ def _fixed() -> dict[str, Any]:
     return {
         "cpu": cpu_name(),
         "cores": usable_cpus(),
+        "processors": os.cpu_count(),
         "machine": platform.machine(),
         "system": platform.system(),
         "host": platform.node(),

@@ -29,7 +29,7 @@ from optcore.benchmark_framework.environment import machine_id
 from optcore.benchmark_framework.summary import BenchmarkSummary
 from optcore.errors import ConfigError
 
-__all__ = ["ResultStore", "file_name", "load_summary", "new_run", "point_of"]
+__all__ = ["ResultStore", "file_name", "load_summary", "new_run", "point_of", "read_json"]
 
 _POINT = (
     "run", "name", "median_time", "ci_low", "ci_high", "min_time", "mean_time", "p99",
@@ -137,7 +137,7 @@ class ResultStore:
         found = set()
         for path in self.baselines.glob("*/*.json"):
             with contextlib.suppress(ConfigError):
-                found.add(str(_read_json(path)["name"]))
+                found.add(str(_read_result(path)["name"]))
         return sorted(found)
 
     def delete_baseline(self, name: str) -> bool:
@@ -183,7 +183,7 @@ def load_summary(path: Path) -> BenchmarkSummary:
     Raises:
         ConfigError: the file cannot be read, or is something else.
     """
-    values = _read_json(path)
+    values = _read_result(path)
     samples = path.with_suffix(".npz")
     raw = read_npz(samples, "samples of a benchmark").get("seconds") if samples.is_file() else None
     try:
@@ -192,13 +192,22 @@ def load_summary(path: Path) -> BenchmarkSummary:
         raise ConfigError(f"{path}: not a result of optcore: {error}") from None
 
 
-def _read_json(path: Path) -> Mapping[str, Any]:
+def read_json(path: Path) -> Any:
+    """What a JSON file holds.
+
+    Raises:
+        ConfigError: the file cannot be read, or is something else.
+    """
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except ValueError as error:
         raise ConfigError(f"{path}: not JSON: {error}") from None
+
+
+def _read_result(path: Path) -> Mapping[str, Any]:
+    values = read_json(path)
     if not isinstance(values, dict) or values.get("format") != "optcore-benchmark":
         raise ConfigError(f"{path}: not a result of optcore")
     return values

@@ -229,9 +229,9 @@ def _notes(
     if found.count and floor > 0.01 * found.median * samples.inner:
         share = floor / (found.median * samples.inner)
         notes.append(f"reading the clock is {share:.0%} of a sample")
-    load, cores = environment.get("load"), environment.get("cores")
-    if load is not None and cores is not None and load > cores:
-        notes.append(f"the machine was busy: load {load:.1f} on {cores} processors")
+    load, processors = environment.get("load"), environment.get("processors")
+    if load is not None and processors is not None and load > processors:
+        notes.append(f"the machine was busy: load {load:.1f} on {processors} processors")
     if found.count >= 20 and abs(found.drift) > 0.1:
         notes.append(f"the time drifts by {found.drift:+.0%} over the run")
     if found.bimodal:

@@ -6,7 +6,6 @@ import abc
 import contextlib
 import json
 import os
-import re
 import shlex
 import subprocess
 import sys
@@ -43,14 +42,19 @@ def commits_of(span: str, repository: Path, most: int | None = None) -> list[tup
 
 def _git(folder: str | Path, *arguments: str) -> str:
     command = ["git", "-C", str(folder), *arguments]
+    return _output(command, f"git {' '.join(arguments[:2])}").strip()
+
+
+def _output(command: Sequence[str], label: str) -> str:
+    """What a command prints."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError as error:
-        raise ConfigError(f"git: {error}") from None
+        raise ConfigError(f"{command[0]}: {error.strerror}") from None
     if done.returncode != 0:
-        said = (done.stderr.strip().splitlines() or ["failed"])[-1]
-        raise ConfigError(f"git {' '.join(arguments[:2])}: {said}")
-    return done.stdout.strip()
+        said = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise ConfigError(f"{label} failed ({done.returncode}): {said}")
+    return done.stdout
 
 
 @contextlib.contextmanager
@@ -164,11 +168,6 @@ class PythonTree(Tree):
             self._process.wait()
 
 
-def _literal(name: str) -> str:
-    """A name as a regular expression; of what re.escape escapes, C++ takes these only."""
-    return re.sub(r"[\^$\\.*+?()\[\]{}|]", r"\\\g<0>", name)
-
-
 class NativeTree(Tree):
     """A Google Benchmark executable of a tree; each turn is a run of the process.
 
@@ -181,8 +180,9 @@ class NativeTree(Tree):
         self._path = (folder / executable).absolute()
         if not os.access(self._path, os.X_OK):
             raise ConfigError(f"{self._path}: no such executable")
-        listed = self._run([str(self._path), "--benchmark_list_tests=true",
-                            *([f"--benchmark_filter={pattern}"] if pattern else [])])  # fmt: skip
+        chosen = [f"--benchmark_filter={pattern}"] if pattern else []
+        command = [str(self._path), "--benchmark_list_tests=true", *chosen]
+        listed = _output(command, str(self._path))
         self.names = [line for line in listed.splitlines() if line.strip()]
         if not self.names:
             raise ConfigError(f"{self._path}: no benchmark matches {pattern or '.'!r}")
@@ -191,23 +191,12 @@ class NativeTree(Tree):
         return 1
 
     def sample(self, name: str, count: int) -> list[float]:
-        pattern = f"^{_literal(name)}$"
-        command = google_benchmark.command(str(self._path), pattern, count, 0.02)
-        seconds, error = google_benchmark.samples_of(json.loads(self._run(command)))
+        command = google_benchmark.command(str(self._path), name, count, 0.02)
+        said = _output(command, str(self._path))
+        seconds, error = google_benchmark.samples_of(json.loads(said))
         if error is not None:
             raise ConfigError(f"{name}: {error}")
         return seconds
 
     def close(self) -> None:
         """Nothing runs between turns."""
-
-    @staticmethod
-    def _run(command: Sequence[str]) -> str:
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-        except OSError as error:
-            raise ConfigError(f"{command[0]}: {error.strerror}") from None
-        if done.returncode != 0:
-            said = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            raise ConfigError(f"{command[0]} failed ({done.returncode}): {said}")
-        return done.stdout

@@ -14,7 +14,12 @@ import pyperf
 import pytest
 
 from optcore.benchmark_framework import BenchmarkConfig, BenchmarkFramework, BenchmarkSummary
-from optcore.benchmark_framework.exchange import WRITERS, read_results, write_results
+from optcore.benchmark_framework.exchange import (
+    WRITERS,
+    google_benchmark,
+    read_results,
+    write_results,
+)
 from optcore.errors import ConfigError
 
 
@@ -135,6 +140,11 @@ def test_google_benchmark_repetitions_are_samples_and_join_a_timeline(tmp_path: 
     framework.record([good, broken])
     assert len(framework.timeline("BM_Predict/200")) == 1
     assert len(framework.timeline("BM_Broken")) == 0
+
+
+def test_a_name_is_asked_for_as_cpp_spells_patterns() -> None:
+    asked = google_benchmark.command("x", "half-step <of (a)> b.c/7", 3, 0.02)
+    assert r"--benchmark_filter=^half-step <of \(a\)> b\.c/7$" in asked
 
 
 def test_our_own_runs_and_reports_are_read(

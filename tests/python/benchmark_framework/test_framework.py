@@ -14,6 +14,7 @@ import pytest
 import subjects
 
 from optcore.benchmark_framework import BenchmarkConfig, BenchmarkFramework, BenchmarkSummary
+from optcore.benchmark_framework.exchange.common import from_samples
 from optcore.caching_system import CacheConfig, CacheSystem
 from optcore.errors import ConfigError
 
@@ -280,6 +281,13 @@ def test_a_hidden_cache_is_suspected(framework: BenchmarkFramework) -> None:
         return known[1]
 
     assert any("does it cache" in note for note in framework.benchmark(sneaky).notes)
+
+
+def test_a_busy_machine_is_told_by_all_its_processors() -> None:
+    for load, busy in ((1.5, False), (2.5, True)):
+        machine = {"load": load, "cores": 1, "processors": 2}
+        notes = from_samples("f", [1e-3] * 9, machine).notes
+        assert any("was busy" in note for note in notes) == busy
 
 
 def test_a_missing_argument_is_named(framework: BenchmarkFramework) -> None:

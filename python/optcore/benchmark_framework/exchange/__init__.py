@@ -9,7 +9,7 @@ from typing import Any
 
 from optcore._files import replace_file
 from optcore.benchmark_framework.exchange import google_benchmark, pyperf, pytest_benchmark
-from optcore.benchmark_framework.store import load_summary
+from optcore.benchmark_framework.store import load_summary, read_json
 from optcore.benchmark_framework.summary import BenchmarkSummary
 from optcore.errors import ConfigError
 
@@ -29,12 +29,7 @@ def read_results(path: str | Path) -> list[BenchmarkSummary]:
         ConfigError: the file cannot be read, or is none of these.
     """
     path = Path(path)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise ConfigError(f"{path}: not JSON: {error}") from None
+    content = read_json(path)
     try:
         return _parsed(content, path)
     except ConfigError:

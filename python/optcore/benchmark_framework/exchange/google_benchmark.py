@@ -15,15 +15,17 @@ __all__ = ["SECONDS", "command", "read", "samples_of", "write"]
 SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 
 
-def command(
-    executable: str, pattern: str | None, repetitions: int, least_seconds: float
-) -> list[str]:
-    """The command line whose standard output :func:`read` takes."""
-    options = ["--benchmark_format=json", f"--benchmark_repetitions={max(repetitions, 1)}"]
-    options.append(f"--benchmark_min_time={least_seconds}")
-    if pattern is not None:
-        options.insert(0, f"--benchmark_filter={pattern}")
-    return [executable, *options]
+def command(executable: str, name: str, repetitions: int, least_seconds: float) -> list[str]:
+    """The command line of one benchmark, whose standard output :func:`read` takes."""
+    # C++ refuses escapes of what has no meaning in a pattern, such as re.escape's of a hyphen
+    literal = re.sub(r"[\^$\\.*+?()\[\]{}|]", r"\\\g<0>", name)
+    return [
+        executable,
+        f"--benchmark_filter=^{literal}$",
+        "--benchmark_format=json",
+        f"--benchmark_repetitions={max(repetitions, 1)}",
+        f"--benchmark_min_time={least_seconds}",
+    ]
 
 
 def samples_of(
