@@ -62,6 +62,8 @@ def change_points(
         raise ValueError("series: must be finite")
     if not 0 < level < 1 or permutations < 1 / level - 1:
         raise ValueError(f"level must lie in [1 / {permutations + 1}, 1), got {level}")
+    if least < 1:
+        raise ValueError(f"least must be at least 1, got {least}")
     n = values.size
     allowed = np.ones(n + 1, dtype=bool)
     if groups is not None:

@@ -68,5 +68,7 @@ def test_bad_input_is_named() -> None:
         change_points([1.0, float("nan")])
     with pytest.raises(ValueError, match="groups"):
         change_points([1.0, 2.0], groups=[0])
+    with pytest.raises(ValueError, match="least must be"):
+        change_points([1.0, 2.0], least=0)
     with pytest.raises(ValueError, match="level"):
         change_points([1.0], level=0.001, permutations=99)
