@@ -1,38 +1,10 @@
 #pragma once
 
 #include "optcore/mpc/detail/rows.hpp"
-#include "optcore/mpc/ocp_data.hpp"
+#include "optcore/mpc/ocp_iterate.hpp"
 #include "optcore/mpc/riccati.hpp"
 
 namespace optcore::inline OPTCORE_ISA::mpc {
-
-/// The trajectory both methods work on.
-template <class T>
-struct OcpIterate {
-  template <class Data>
-  void attach(Arena& arena, const Data& d) noexcept {
-    const auto take = [&](T*& p, int each) {
-      p = arena.array<T>(static_cast<std::size_t>(d.stages()) * static_cast<std::size_t>(each));
-    };
-    take(z, d.zs()), take(dz, d.zs()), take(hz, d.zs()), take(lin, d.zs());
-    take(spare, d.zs());
-    take(multiplier, d.zs()), take(weight, d.zs());
-    take(row_value, d.rs()), take(row_multiplier, d.rs()), take(row_weight, d.rs());
-    if (row_weight == nullptr) return;
-    for (int i = 0; i < d.stages() * d.zs(); ++i) z[i] = dz[i] = multiplier[i] = weight[i] = 0;
-    for (int i = 0; i < d.stages() * d.rs(); ++i) {
-      row_value[i] = row_multiplier[i] = row_weight[i] = 0;
-    }
-  }
-
-  T *z = nullptr, *dz = nullptr;    ///< (N+1, zs)
-  T* spare = nullptr;               ///< z to come back to
-  T *hz = nullptr, *lin = nullptr;  ///< H z + g, and the gradient of the Newton system
-  T* multiplier = nullptr;          ///< of the bounds; positive: lower, negative: upper
-  T* weight = nullptr;              ///< diagonal the bounds add to H
-  T* row_value = nullptr;           ///< (N+1, rs)  C z
-  T *row_multiplier = nullptr, *row_weight = nullptr;
-};
 
 /// Semismooth Newton method on the augmented Lagrangian: the active-set path.
 ///

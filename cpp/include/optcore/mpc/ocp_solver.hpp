@@ -1,5 +1,6 @@
 #pragma once
 
+#include "optcore/mpc/backoff.hpp"
 #include "optcore/mpc/certificate.hpp"
 #include "optcore/mpc/condensed_path.hpp"
 #include "optcore/mpc/equilibrate.hpp"
@@ -104,7 +105,7 @@ class OcpSolver {
  private:
   using Active = ActiveSet<T, Nx, Nu>;
   using Roll = typename Riccati<T, Nx, Nu>::Roll;
-  static constexpr int most_guess_steps = 4, most_cold_steps = 15, longest_pause = 15;
+  static constexpr int most_guess_steps = 4, most_cold_steps = 15;
   static constexpr int most_patient_steps = 200, most_refinements = 4;
 
   OcpInfo solve_in_own_units(bool warm, const OcpSettings& settings) noexcept {
@@ -159,7 +160,9 @@ class OcpSolver {
 
   [[nodiscard]] OcpInfo& give_up(const OcpSettings& settings, OcpInfo& info) noexcept {
     warm_ = false;
-    end_safely();
+    iterate_.into_bounds(data_);
+    riccati_.follow(data_, iterate_.z, Roll::as_planned);
+    Active::multiply_hessian(data_, iterate_);
     static_cast<void>(measure(settings, info));
     return info;
   }
@@ -171,12 +174,11 @@ class OcpSolver {
     const bool seen = condensed_.seen(data_);
     if (settings.method == OcpMethod::condensed) return condensed_.available();
     if (settings.method != OcpMethod::automatic || !keeps_model_ || !seen) return false;
-    if (condensed_pause_ == 0) return true;
-    return --condensed_pause_, false;
+    return condensed_guess_.due();
   }
 
   void shift_and_follow() noexcept {
-    if (one_stage_on()) shift();
+    if (iterate_.one_stage_on(data_)) iterate_.shift(data_);
     riccati_.follow(data_, iterate_.z, exact_ ? Roll::feedback : Roll::as_planned);
   }
 
@@ -199,11 +201,7 @@ class OcpSolver {
     const bool solved = condensed_.run(data_, iterate_, warm, static_cast<T>(settings.tolerance),
                                        info.iterations) &&
                         measure(settings, info);
-    if (!solved) {
-      condensed_pause_ = last_condensed_pause_ = min(longest_pause, 2 * last_condensed_pause_ + 1);
-      return false;
-    }
-    last_condensed_pause_ = 0;
+    if (!condensed_guess_.worked(solved)) return false;
     return warm_ = exact_ = true;
   }
 
@@ -215,35 +213,11 @@ class OcpSolver {
     return total == T(0);
   }
 
-  /// Is the new x0 nearer to the plan's second state than to its first?
-  [[nodiscard]] bool one_stage_on() const noexcept {
-    T here = 0, next = 0;
-    for (int i = 0; i < data_.nx(); ++i) {
-      const T x0 = data_.x0[i], now = iterate_.z[i], then = iterate_.z[data_.zs() + i];
-      here += (x0 - now) * (x0 - now);
-      next += (x0 - then) * (x0 - then);
-    }
-    return next < here;
-  }
-
-  /// Moves the plan and its multipliers on by one stage; the factor stays where it is.
-  void shift() noexcept {
-    const int zs = data_.zs(), rs = data_.rs(), n = data_.horizon();
-    for (int i = 0; i < (n - 1) * zs; ++i) iterate_.z[i] = iterate_.z[i + zs];
-    for (int i = 0; i < data_.nx(); ++i) iterate_.z[(n - 1) * zs + i] = iterate_.z[n * zs + i];
-    for (int i = 0; i < n * zs; ++i) iterate_.multiplier[i] = iterate_.multiplier[i + zs];
-    for (int i = 0; i < n * rs; ++i) iterate_.row_multiplier[i] = iterate_.row_multiplier[i + rs];
-    for (int i = 0; i < data_.nx(); ++i) iterate_.multiplier[i] = 0;  // x0 has no bounds
-    for (int i = 0; i < data_.nu(); ++i) iterate_.multiplier[n * zs + data_.nx() + i] = 0;
-  }
-
   /// A few steps from the last active set; after failures it is tried ever more rarely.
   bool guess_active_set(const OcpSettings& settings, OcpInfo& info) noexcept {
-    if (settings.method == OcpMethod::automatic && pause_ > 0) return --pause_, false;
+    if (settings.method == OcpMethod::automatic && !guess_.due()) return false;
     if (!exact_) interior_point_.keep_multipliers(data_, iterate_, /*only_active=*/true);
-    if (run_active_set(Active::Start::guessed, settings, info)) return last_pause_ = 0, true;
-    pause_ = last_pause_ = min(longest_pause, 2 * last_pause_ + 1);
-    return false;
+    return guess_.worked(run_active_set(Active::Start::guessed, settings, info));
   }
 
   bool run_active_set(typename Active::Start start, const OcpSettings& settings,
@@ -333,20 +307,6 @@ class OcpSolver {
       return true;
     }
     return false;
-  }
-
-  /// After a failure: inputs within their bounds, states that follow, nothing that is not finite.
-  void end_safely() noexcept {
-    for (int k = 0; k < data_.horizon(); ++k) {
-      for (int j = data_.nx(); j < data_.nz(); ++j) {
-        const int i = k * data_.zs() + j;
-        if (!is_finite(iterate_.z[i])) iterate_.z[i] = 0;
-        iterate_.z[i] = clamp(iterate_.z[i], data_.low[i], data_.high[i]);
-      }
-    }
-    data_.changed = data_.horizon();
-    riccati_.follow(data_, iterate_.z, Roll::as_planned);
-    Active::multiply_hessian(data_, iterate_);
   }
 
   /// Interior point from the trajectory; once its steps are nearly full, the active set it shows
@@ -439,13 +399,7 @@ class OcpSolver {
 
   /// Zero inputs, no multipliers.
   void forget() noexcept {
-    for (int i = 0; i < data_.stages() * data_.zs(); ++i) {
-      iterate_.z[i] = iterate_.multiplier[i] = iterate_.weight[i] = 0;
-    }
-    for (int i = 0; i < data_.stages() * data_.rs(); ++i) {
-      iterate_.row_multiplier[i] = iterate_.row_weight[i] = 0;
-    }
-    data_.changed = data_.horizon();
+    iterate_.clear(data_);
     riccati_.follow(data_, iterate_.z, Roll::as_planned);
   }
 
@@ -453,9 +407,8 @@ class OcpSolver {
   bool scaled_ = false;  ///< the data's units are not the caller's
   bool exact_ = false;   ///< the last factor belongs to an exact active set
   typename Active::Outcome outcome_ = Active::Outcome::gave_up;
-  int pause_ = 0, last_pause_ = 0;  ///< warm solves that leave the active set alone
+  Backoff guess_, condensed_guess_;  ///< of the last active set, of the condensed path
   bool keeps_model_ = true;
-  int condensed_pause_ = 0, last_condensed_pause_ = 0;  ///< solves that leave it alone
   Data data_;
   OcpIterate<T> iterate_;
   Riccati<T, Nx, Nu> riccati_;
