@@ -6,6 +6,7 @@
 
 #include "optcore/gp/model.hpp"
 #include "support/allocation_guard.hpp"
+#include "support/memory.hpp"
 #include "support/random.hpp"
 
 /// A random regression problem with its posterior by a dense long double solve, and a model with
@@ -124,12 +125,7 @@ struct Fitted {
         scales(cast<T>(r.scales)),
         prior(cast<T>(r.prior)),
         point_noise(cast<T>(r.point_noise)) {
-    Arena measure = Arena::measure();
-    model.bind(measure, capacity, r.d, r.outputs, with_variance);
-    memory.resize(measure.used() + 64, 0xAB);
-    void* start = memory.data() + (64 - reinterpret_cast<std::uintptr_t>(memory.data()) % 64) % 64;
-    Arena arena(start, measure.used());
-    model.bind(arena, capacity, r.d, r.outputs, with_variance);
+    memory.give([&](Arena& arena) { model.bind(arena, capacity, r.d, r.outputs, with_variance); });
     const AllocationGuard no_allocation;
     status =
         model.fit({X.data(), points, r.d, r.d}, {Y.data(), points, r.outputs, r.outputs}, hyper(r));
@@ -144,7 +140,7 @@ struct Fitted {
   }
   gp::Model<T> model;
   std::vector<T> X, Y, scales, prior, point_noise;
-  std::vector<unsigned char> memory;
+  support::Memory memory;
   Status status;
 };
 

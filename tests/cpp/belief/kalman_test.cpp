@@ -7,6 +7,7 @@
 
 #include "optcore/belief/imm.hpp"
 #include "support/allocation_guard.hpp"
+#include "support/memory.hpp"
 #include "support/random.hpp"
 
 namespace optcore {
@@ -99,17 +100,11 @@ Exact model(int d, int m, double noise, double measured, support::Random& random
 
 template <class T>
 struct Filters {
-  std::vector<unsigned char> memory;
+  support::Memory memory;
   ImmState<T> imm;
   KalmanState<T>& s = imm.filters;
   Filters(int d, int m, int models) {
-    Arena measure = Arena::measure();
-    (void)ImmState<T>::make(measure, d, m, models);
-    memory.resize(measure.used() + 64);
-    void* start = memory.data();
-    std::size_t room = memory.size();
-    Arena arena(std::align(64, measure.used(), start, room), measure.used());
-    imm = ImmState<T>::make(arena, d, m, models);
+    memory.give([&](Arena& arena) { imm = ImmState<T>::make(arena, d, m, models); });
     for (int q = 0; q < m; ++q)
       for (int w = 0; w < 8; ++w) s.model.R[(q * m + q) * 8 + w] = T(1);
   }

@@ -7,6 +7,7 @@
 #include "optcore/belief/linear_regression.hpp"
 #include "optcore/belief/value_iteration.hpp"
 #include "support/allocation_guard.hpp"
+#include "support/memory.hpp"
 #include "support/random.hpp"
 
 namespace optcore {
@@ -19,15 +20,11 @@ TYPED_TEST_SUITE(ModelsTest, Scalars);
 
 template <class T>
 struct Regression {
-  std::vector<unsigned char> memory;
+  support::Memory memory;
   RegressionState<T> state;
   std::vector<T> x;
   Regression(int d, int p) {
-    Arena measure = Arena::measure();
-    (void)RegressionState<T>::make(measure, d, p);
-    memory.resize(measure.used());
-    Arena arena(memory.data(), memory.size());
-    state = RegressionState<T>::make(arena, d, p);
+    memory.give([&](Arena& arena) { state = RegressionState<T>::make(arena, d, p); });
     x.assign(state.stride, T(0));
   }
 };

@@ -7,6 +7,7 @@
 
 #include "optcore/belief/kalman.hpp"
 #include "support/allocation_guard.hpp"
+#include "support/memory.hpp"
 #include "support/random.hpp"
 
 namespace optcore {
@@ -14,14 +15,10 @@ namespace {
 
 template <class T>
 struct Cloud {
-  std::vector<unsigned char> memory;
+  support::Memory memory;
   ParticleState<T> state;
   Cloud(int n, int d) {
-    Arena measure = Arena::measure();
-    (void)ParticleState<T>::make(measure, n, d);
-    memory.resize(measure.used());
-    Arena arena(memory.data(), memory.size());
-    state = ParticleState<T>::make(arena, n, d);
+    memory.give([&](Arena& arena) { state = ParticleState<T>::make(arena, n, d); });
   }
 };
 

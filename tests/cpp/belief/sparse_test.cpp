@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "support/allocation_guard.hpp"
+#include "support/memory.hpp"
 #include "support/random.hpp"
 
 namespace optcore {
@@ -52,7 +53,7 @@ template <class Table>
 struct Tables {
   Csr csr;
   std::vector<Table> values, likelihood;
-  std::vector<unsigned char> memory;
+  support::Memory memory;
   SparseAction<Table> action;
 
   Tables(Csr matrix, int observations, bool sliced, support::Random& random, double impossible)
@@ -77,25 +78,19 @@ struct Tables {
     const CsrView<Table> by_target{csr.states, csr.states, begin.data(), column.data(),
                                    value.data()};
     const auto size = belief::sliced_size(by_target);
-    Arena measure = Arena::measure();
-    (void)SlicedMatrix<Table>::make(measure, csr.states, size);
-    memory.resize(measure.used() + 64);
-    Arena arena(memory.data(), memory.size());
-    action.by_target = SlicedMatrix<Table>::make(arena, csr.states, size);
+    memory.give([&](Arena& arena) {
+      action.by_target = SlicedMatrix<Table>::make(arena, csr.states, size);
+    });
     belief::fill_sliced(by_target, action.by_target);
   }
 };
 
 template <class T>
 struct Belief {
-  std::vector<unsigned char> memory;
+  support::Memory memory;
   SparseBeliefState<T> state;
   explicit Belief(int states) {
-    Arena measure = Arena::measure();
-    (void)SparseBeliefState<T>::make(measure, states);
-    memory.resize(measure.used());
-    Arena arena(memory.data(), memory.size());
-    state = SparseBeliefState<T>::make(arena, states);
+    memory.give([&](Arena& arena) { state = SparseBeliefState<T>::make(arena, states); });
     EXPECT_EQ(belief::set_belief<T>(state, {}), Status::ok);
   }
   [[nodiscard]] std::vector<T> probabilities() const {

@@ -9,6 +9,7 @@
 #include "optcore/gp/likelihood.hpp"
 #include "optcore/gp/model.hpp"
 #include "support/allocation_guard.hpp"
+#include "support/memory.hpp"
 #include "support/random.hpp"
 
 namespace optcore {
@@ -161,17 +162,12 @@ class Bound {
  public:
   template <class... Sizes>
   explicit Bound(Sizes... sizes) {
-    Arena measure = Arena::measure();
-    object.bind(measure, sizes...);
-    memory_.resize(measure.used() + 64, 0xAB);
-    Arena arena(memory_.data() + (64 - reinterpret_cast<std::uintptr_t>(memory_.data()) % 64) % 64,
-                measure.used());
-    object.bind(arena, sizes...);
+    memory_.give([&](Arena& arena) { object.bind(arena, sizes...); });
   }
   Object object;
 
  private:
-  std::vector<unsigned char> memory_;
+  support::Memory memory_;
 };
 
 template <class T>

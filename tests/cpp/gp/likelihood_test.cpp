@@ -7,6 +7,7 @@
 
 #include "support/allocation_guard.hpp"
 #include "support/gp_problem.hpp"
+#include "support/memory.hpp"
 
 namespace optcore {
 namespace {
@@ -30,12 +31,8 @@ TYPED_TEST(GpLikelihood, ValueAndGradientsAgreeWithFiniteDifferences) {
       Reference r(family, n, d, outputs);
       Fitted<T> data(r, n, 0);  // holds the arrays in T
       gp::Likelihood<T> likelihood;
-      Arena measure = Arena::measure();
-      likelihood.bind(measure, n, d, outputs, true);
-      std::vector<unsigned char> memory(measure.used() + 64);
-      Arena arena(memory.data() + (64 - reinterpret_cast<std::uintptr_t>(memory.data()) % 64) % 64,
-                  measure.used());
-      likelihood.bind(arena, n, d, outputs, true);
+      support::Memory memory;
+      memory.give([&](Arena& arena) { likelihood.bind(arena, n, d, outputs, true); });
       std::vector<T> scales(d), mean(outputs);
       gp::LikelihoodOutput<T> out;
       out.log_length_scales = {scales.data(), d};

@@ -3,11 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <memory>
 #include <vector>
 
 #include "optcore/mpc/ocp_solver.hpp"
 #include "support/allocation_guard.hpp"
+#include "support/memory.hpp"
 #include "support/random.hpp"
 
 namespace optcore::mpc {
@@ -19,13 +19,7 @@ struct Vehicle {
   static constexpr int N = 15, rows = 1;
 
   Vehicle() {
-    Arena measure = Arena::measure();
-    solver.attach(measure, {4, 2, N, rows});
-    memory.assign(measure.used() + Arena::alignment, 0xAB);
-    void* start = memory.data();
-    std::size_t room = memory.size();
-    Arena arena(std::align(Arena::alignment, measure.used(), start, room), measure.used());
-    solver.attach(arena, {4, 2, N, rows});
+    memory.give([&](Arena& arena) { solver.attach(arena, {4, 2, N, rows}); });
     model(T(0.2));
     const T far = T(1e30), low[4] = {-far, -far, -1, -1}, high[4] = {far, far, 1, 1};
     const T wall[4] = {1, 1, 0, 0}, push[2] = {-1, -1}, pull[2] = {1, 1};
@@ -63,7 +57,7 @@ struct Vehicle {
   }
 
   OcpSolver<T, 4, 2, Condensed> solver;
-  std::vector<unsigned char> memory;
+  support::Memory memory;
 };
 
 template <class T>

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "support/allocation_guard.hpp"
+#include "support/memory.hpp"
 #include "support/random.hpp"
 
 namespace optcore {
@@ -22,12 +23,7 @@ template <class T>
 struct Programme {
   Programme(int variables, int rows, bool box)
       : n(variables), m(rows), P(n * n), G(m * n), size{n, m, box} {
-    Arena measure = Arena::measure();
-    qp.attach(measure, size);
-    memory.resize(measure.used() + 64);
-    const auto address = reinterpret_cast<std::uintptr_t>(memory.data());
-    Arena arena(memory.data() + (64 - address % 64) % 64, measure.used());
-    qp.attach(arena, size);
+    memory.give([&](Arena& arena) { qp.attach(arena, size); });
   }
   void random_hessian(Random& random, double least) {
     std::vector<double> root(n * n);
@@ -76,7 +72,7 @@ struct Programme {
   std::vector<T> P, G, gradient;
   DenseQpSize size;
   mpc::DenseQp<T> qp;
-  std::vector<unsigned char> memory;
+  support::Memory memory;
 };
 
 template <class T>

@@ -3,10 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <memory>
 #include <vector>
 
 #include "support/allocation_guard.hpp"
+#include "support/memory.hpp"
 #include "support/random.hpp"
 
 namespace optcore::mpc {
@@ -18,13 +18,7 @@ struct Planner {
   static constexpr int N = 12, rows = 3;
 
   Planner() {
-    Arena measure = Arena::measure();
-    solver.attach(measure, {4, 2, N, rows});
-    memory.assign(measure.used() + Arena::alignment, 0xAB);
-    void* start = memory.data();
-    std::size_t room = memory.size();
-    Arena arena(std::align(Arena::alignment, measure.used(), start, room), measure.used());
-    solver.attach(arena, {4, 2, N, rows});
+    memory.give([&](Arena& arena) { solver.attach(arena, {4, 2, N, rows}); });
     const T h = T(0.2), half = T(0.02);
     const T A[16] = {1, 0, h, 0, 0, 1, 0, h, 0, 0, 1, 0, 0, 0, 0, 1};
     const T B[8] = {half, 0, 0, half, h, 0, 0, h};
@@ -57,7 +51,7 @@ struct Planner {
   }
 
   OcpSolver<T, Nx, Nu> solver;
-  std::vector<unsigned char> memory;
+  support::Memory memory;
 };
 
 template <class T>
@@ -121,13 +115,8 @@ template <class T>
 std::vector<T> drive(T state_unit, T input_unit, OcpInfo& info) {
   constexpr int N = 8;
   OcpSolver<T> solver;
-  Arena measure = Arena::measure();
-  solver.attach(measure, {1, 1, N, 1});
-  std::vector<unsigned char> memory(measure.used() + Arena::alignment);
-  void* start = memory.data();
-  std::size_t room = memory.size();
-  Arena arena(std::align(Arena::alignment, measure.used(), start, room), measure.used());
-  solver.attach(arena, {1, 1, N, 1});
+  support::Memory memory;
+  memory.give([&](Arena& arena) { solver.attach(arena, {1, 1, N, 1}); });
   const T A = 1, B = T(0.1) * state_unit / input_unit, low = -input_unit, high = input_unit;
   const T Q = T(1) / (state_unit * state_unit), R = T(0.1) / (input_unit * input_unit), c = 1;
   for (int k = 0; k <= N; ++k) {

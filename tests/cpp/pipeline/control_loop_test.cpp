@@ -10,6 +10,7 @@
 
 #include "pipeline/support.hpp"
 #include "support/allocation_guard.hpp"
+#include "support/memory.hpp"
 
 namespace optcore::pipeline {
 namespace {
@@ -77,7 +78,7 @@ class World {
 
  private:
   ConstantVelocity people_;
-  Memory memory_;
+  support::Memory memory_;
 };
 
 template <class T>

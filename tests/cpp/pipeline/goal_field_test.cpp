@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "support/allocation_guard.hpp"
+#include "support/memory.hpp"
 #include "support/random.hpp"
 
 namespace optcore::pipeline {
@@ -33,13 +34,7 @@ struct Scene {
       field.attach(arena, n);
       scratch = arena.array<double>(GoalField<double>::scratch_size(n));
     };
-    Arena measuring = Arena::measure();
-    attach(measuring);
-    memory.resize(measuring.used() + 64);
-    void* start = memory.data();
-    std::size_t room = memory.size();
-    Arena arena(std::align(64, measuring.used(), start, room), measuring.used());
-    attach(arena);
+    memory.give(attach);
     return field.fit({points.data(), n, 4, 4}, {targets.data(), n, 2, 2}, {noise.data(), n},
                      {count.data(), n}, length_scale, variance, scratch);
   }
@@ -76,7 +71,7 @@ struct Scene {
 
   int n;
   std::vector<double> points, targets, noise, count;
-  std::vector<unsigned char> memory;
+  support::Memory memory;
   GoalField<double> field;
   double* scratch = nullptr;
 };

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "pipeline/support.hpp"
+#include "support/memory.hpp"
 
 namespace optcore::pipeline {
 namespace {
@@ -24,7 +25,7 @@ class HalfPlanes : public testing::Test {
     count = constraints.linearise(crowd->forecast, 1, x, y, false, rows.data());
   }
   LoopConfig config;
-  Memory memory;
+  support::Memory memory;
   std::unique_ptr<StraightCrowd<>> crowd;
   ChanceConstraints<double> constraints;
   LoopResult result;

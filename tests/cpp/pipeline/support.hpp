@@ -6,26 +6,9 @@
 
 #include "optcore/core/arena.hpp"
 #include "optcore/pipeline/control_loop.hpp"
+#include "support/memory.hpp"
 
 namespace optcore::pipeline {
-
-/// Memory for anything that attaches to an arena: measured first, then given.
-class Memory {
- public:
-  template <class Attach>
-  void give(Attach attach) {
-    Arena measuring = Arena::measure();
-    attach(measuring);
-    bytes_.assign(measuring.used() + Arena::alignment, 0);
-    void* start = bytes_.data();
-    std::size_t room = bytes_.size();
-    Arena arena(std::align(Arena::alignment, measuring.used(), start, room), measuring.used());
-    attach(arena);
-  }
-
- private:
-  std::vector<unsigned char> bytes_;
-};
 
 /// A forecast of people who walk straight on, with one hypothesis and a small spread.
 template <class T = double>
@@ -51,7 +34,7 @@ struct StraightCrowd {
     }
   }
 
-  Memory memory;
+  support::Memory memory;
   CrowdForecast<T> forecast;
 };
 
