@@ -281,10 +281,16 @@ class OcpSolver {
     info.status = Status::max_iterations;
   }
 
-  /// The interior point alone, from zero inputs instead of where the active set left off.
+  /// The interior point alone, from zero inputs instead of where the active set left off; then the
+  /// condensed path, unless it has just failed.
   bool last_resort(const OcpSettings& settings, OcpInfo& info) noexcept {
     forget();
-    return interior_point(false, settings, info) || diverged(info);
+    if (interior_point(false, settings, info) || diverged(info)) return true;
+    if constexpr (Condensed) {
+      return keeps_model_ && condensed_.available() && condensed_guess_.due() &&
+             solve_condensed(false, settings, info);
+    }
+    return false;
   }
 
   /// Do the multipliers with which an interior point gave up prove infeasibility?
