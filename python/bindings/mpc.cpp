@@ -122,6 +122,7 @@ void bind_mpc(py::module_& m) {
              return std::make_unique<OcpSolver>(OcpSize{nx, nu, horizon, rows});
            }),
            py::arg("nx"), py::arg("nu"), py::arg("horizon"), py::arg("rows"))
+      .def_property_readonly("bytes", &OcpSolver::bytes)
       .def("set", &set, py::arg("arrays"))
       .def("solve", &solve, py::arg("x0"), py::arg("warm"), py::arg("tolerance"),
            py::arg("max_iterations"), py::arg("method"));

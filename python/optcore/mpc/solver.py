@@ -105,6 +105,11 @@ class QpSolver:
         self._native = _native.mpc.OcpSolver(*self.problem.size)
         self._native.set(self.problem.arrays)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of native memory, all taken when the solver was made."""
+        return self._native.bytes
+
     def update(self, **arrays: Any) -> None:
         """Change arguments of the problem, named as in OcpQp; the warm start stays when sizes do.
 

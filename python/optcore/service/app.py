@@ -122,7 +122,9 @@ class _Service:
         self._batcher = Batcher(
             model.predict, self.points, config.batch_rows, config.batch_window, metrics.batch
         )
-        self._solvers = Solvers(config.max_problems, config.max_solve_work)
+        self._solvers = Solvers(
+            config.max_problems, config.max_solver_mb * 2**20, config.max_solve_work
+        )
         self._threads = ThreadPoolExecutor(2, "optcore-solve")
 
     def close(self) -> None:

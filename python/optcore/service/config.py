@@ -44,7 +44,9 @@ class ServiceConfig(Config):
     batch_window: float = bounded(0.0, low=0, high=1)
     """s that a prediction waits for company; 0: only for what has come already"""
     max_problems: int = bounded(64, low=1)
-    """MPC problems that are kept factored"""
+    """MPC problems whose solvers are kept"""
+    max_solver_mb: float = bounded(256.0, low=0)
+    """memory of the kept solvers, MB = 2^20 bytes; the one used longest ago leaves first"""
 
     def __post_init__(self) -> None:
         Config.__post_init__(self)

@@ -24,8 +24,8 @@ _VECTORS = ("b", "q", "r", "lbx", "ubx", "lbu", "ubu", "lg", "ug")
 class Solvers:
     """Solvers by the content of their problem, the least used forgotten. Thread-safe."""
 
-    def __init__(self, most: int, max_work: float) -> None:
-        self._most, self._max_work = most, max_work
+    def __init__(self, most: int, most_bytes: float, max_work: float) -> None:
+        self._most, self._most_bytes, self._max_work = most, most_bytes, max_work
         self._known: OrderedDict[bytes, tuple[QpSolver, threading.Lock]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -59,9 +59,12 @@ class Solvers:
         made = self._built(problem), threading.Lock()
         with self._lock:
             kept = self._known.setdefault(key, made)
-            while len(self._known) > self._most:
+            while len(self._known) > self._most or self._bytes() > self._most_bytes:
                 self._known.popitem(last=False)
         return kept
+
+    def _bytes(self) -> int:
+        return sum(solver.nbytes for solver, _ in self._known.values())
 
     def _built(self, problem: dict[str, Any]) -> QpSolver:
         only(problem, *_MATRICES, *_VECTORS, "N")

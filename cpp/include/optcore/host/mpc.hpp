@@ -26,6 +26,8 @@ class OcpSolver {
   /// @throws std::bad_alloc. Sizes must satisfy 1 <= nx <= 64, 1 <= nu <= 32, 1 <= N <= 1000.
   explicit OcpSolver(OcpSize size);
   [[nodiscard]] OcpSize size() const noexcept { return size_; }
+  /// Memory that it holds.
+  [[nodiscard]] std::size_t bytes() const noexcept { return memory_.bytes(); }
 
   void set(const Problem& problem) noexcept;
   [[nodiscard]] OcpInfo solve(const double* x0, bool warm, const OcpSettings& settings) noexcept;
