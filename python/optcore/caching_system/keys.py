@@ -59,7 +59,7 @@ def key_of(value: Any, seed: int = 0) -> bytes:
 def function_parts(function: Callable[..., Any], version: str) -> tuple[Any, ...]:
     """What tells a function from others and from its earlier self: name, version, source, defaults.
 
-    Values that a closure holds are part of it (see :func:`closure_values`); globals are not.
+    What a closure holds is keyed with each call's arguments; globals are no part of a key.
     """
     try:
         source: object = inspect.getsource(function)

@@ -21,6 +21,8 @@ __all__ = ["FARTHEST", "Interval", "UslFit", "fit_usl"]
 
 FARTHEST = 1.5
 """times the largest load tested: beyond, nothing is predicted"""
+_LEAST = 1e-9  # share of the measured N / X that the law's is not let below
+_WILDEST = 30.0  # largest error of a drawn log X: a factor of 10^13
 _FEWEST = 4  # loads: three parameters and one degree of freedom for the noise
 _TURN = 0.1  # relative residual from which the soft-L1 loss grows like |e|, not e^2
 _STEPS, _BOOT_STEPS = 40, 8
@@ -143,12 +145,15 @@ def fit_usl(
         raise ConfigError(f"level must lie in (0, 1), got {level!r}")
     best = _fit(n, np.log(x / n)[None], signed=False)[0]
     free = _fit(n, np.log(x / n)[None], signed=True)[0]
-    model = _features(n) @ free
+    model = np.maximum(
+        _features(n) @ free, _LEAST * n / x
+    )  # its N / X; unsigned, it may cross zero
     freedom = len(n) - 3
     noise = math.sqrt(float(np.sum((np.log(x / n) + np.log(model)) ** 2)) / freedom)
     random = np.random.default_rng(seed)
     size = noise * np.sqrt(freedom / random.chisquare(freedom, (draws, 1)))
-    sample = -np.log(model) + size * random.standard_normal((draws, len(n)))
+    error = np.clip(size * random.standard_normal((draws, len(n))), -_WILDEST, _WILDEST)
+    sample = -np.log(model) + error
     boot = _fit(n, sample, signed=True, steps=_BOOT_STEPS)
     largest = float(n.max())
     tail = (1 - level) / 2
@@ -199,7 +204,7 @@ def _fit(n: Array, log_ratio: Array, *, signed: bool, steps: int = _STEPS) -> Ar
     ratio = np.exp(-log_ratio)
     theta = _least_squares(phi / ratio[..., None], np.ones_like(ratio), np.ones_like(ratio), signed)
     for _ in range(steps):
-        model = np.maximum(theta @ phi.T, 1e-9 * ratio)
+        model = np.maximum(theta @ phi.T, _LEAST * ratio)
         error = log_ratio + np.log(model)
         weight = 1 / np.sqrt(1 + (error / _TURN) ** 2)
         new = _least_squares(phi / model[..., None], 1 - error, weight, signed)

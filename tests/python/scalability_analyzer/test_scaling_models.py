@@ -7,6 +7,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from optcore.errors import ConfigError
 from optcore.scalability_analyzer import erlang_c, fit_usl, servers_for
@@ -89,6 +91,24 @@ def test_one_wild_measurement_moves_the_fit_little() -> None:
     x[3] *= 0.3
     fit = fit_usl(LOADS, x)
     assert fit.throughput([48.0])[0] == pytest.approx(x[-1], rel=0.1)
+
+
+@given(
+    st.lists(st.floats(1e-3, 1e6), min_size=4, max_size=8),
+    st.sampled_from([1.0, 3.0]),
+)
+@example([1.0, 1e4, 1.0, 1e4], 1.0)  # the law without signs crosses zero
+@settings(deadline=None, max_examples=40)
+def test_measurements_of_a_starved_machine_give_wide_intervals_not_an_error(
+    throughputs: list[float], step: float
+) -> None:
+    found = fit_usl([1 + step * i for i in range(len(throughputs))], throughputs, draws=200)
+    assert found.rate > 0
+    assert found.contention >= 0
+    assert found.coherency >= 0
+    for name in ("rate", "contention", "coherency", "peak"):
+        interval = getattr(found, f"{name}_interval")
+        assert interval.low <= interval.high  # NaN is neither
 
 
 def test_too_few_loads_are_refused() -> None:
