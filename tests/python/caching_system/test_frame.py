@@ -119,6 +119,12 @@ def test_a_pickle_is_not_a_frame() -> None:
 TABLE = [(i, f"station {i % 7}") for i in range(2000)]
 
 
+def as_packed(magic: bytes, content: bytes) -> bytes:
+    """A packed frame of any content, with the right checksum."""
+    stream = zlib.compress(content, 9)
+    return magic + runtime.checksum(stream) + stream
+
+
 def test_a_packed_frame_is_smaller_and_as_safe() -> None:
     plain, packed = encode(KEY, TABLE), encode(KEY, TABLE, pack=True)
     assert len(packed) < 0.8 * len(plain)
@@ -130,7 +136,12 @@ def test_a_packed_frame_is_smaller_and_as_safe() -> None:
             decode(KEY, bytes(broken))
         with pytest.raises(BadFrame):
             decode(KEY, packed[:i])
-    for bad in (packed + b"\0", packed[:8] + zlib.compress(encode(b"another key 1234", TABLE))):
+    for i in range(8 * (len(packed) - 16), 8 * len(packed)):  # the deflated end has bits to spare
+        broken = bytearray(packed)
+        broken[i // 8] ^= 1 << i % 8
+        with pytest.raises(BadFrame):
+            decode(KEY, bytes(broken))
+    for bad in (packed + b"\0", as_packed(packed[:8], encode(b"another key 1234", TABLE))):
         with pytest.raises(BadFrame):
             decode(KEY, bad)
 
@@ -143,7 +154,7 @@ def test_what_does_not_shrink_or_is_small_or_mapped_is_not_packed() -> None:
 
 
 def test_a_packed_frame_cannot_fill_the_memory() -> None:
-    bomb = encode(KEY, TABLE, pack=True)[:8] + zlib.compress(bytes(10**8), 9)
+    bomb = as_packed(encode(KEY, TABLE, pack=True)[:8], bytes(10**8))
     tracemalloc.start()
     try:
         with pytest.raises(BadFrame):
